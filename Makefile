@@ -1,0 +1,73 @@
+# Xunpin: `make help` lists the targets. Everything is built, tested, linted and measured in one profile
+# (release), in one build directory that all clones on this machine share, because RocksDB takes many minutes to
+# compile. ccache, where present, keeps its objects even when a changed dependency makes cargo ask for them again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+export CARGO_TARGET_DIR ?= $(CACHE)/xunpin/build
+# Looked up when a recipe runs, not when this file is read: `setup` may just have installed ccache.
+CARGO = $(if $(shell command -v ccache),CC="ccache cc" CXX="ccache c++") cargo
+PROFILE := --release
+MODEL := embeddinggemma-300m
+DEMO_INDEX := indexes/demo
+XUNPIN := bin/xunpin
+PACKAGES := build-essential clang libclang-dev ccache ca-certificates python3 python3-pip
+# Python with sentence-transformers, torch and the other peers, for `make bench`; skipped where absent.
+PEERS_PYTHON ?= $(CACHE)/xunpin/peers/bin/python
+
+.PHONY: help setup build model demo test lint bench peers clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: ## install what the build needs (Debian packages; says what is missing elsewhere)
+	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs and try again"; exit 2; }
+	@missing=; for tool in cc c++ clang ccache python3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	python3 -m pip --version >/dev/null 2>&1 || missing="$$missing pip"; \
+	ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* >/dev/null 2>&1 || [ -n "$${LIBCLANG_PATH:-}" ] || missing="$$missing libclang"; \
+	if [ -n "$$missing" ]; then \
+	  echo "setup: missing:$$missing"; \
+	  if command -v apt-get >/dev/null; then \
+	    sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	    $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; \
+	  else echo "setup: install the counterparts of these Debian packages: $(PACKAGES)"; exit 2; fi; \
+	fi
+	@echo "setup: ready"
+
+build: ## compile the program and leave it at bin/xunpin
+	@$(CARGO) build $(PROFILE) --workspace --locked
+	@mkdir -p bin && cp -f "$(CARGO_TARGET_DIR)/release/xunpin" $(XUNPIN).new && mv -f $(XUNPIN).new $(XUNPIN)
+	@echo "build: $(XUNPIN)"
+
+model: build ## fetch and verify the language model (1.2 GB, once a machine)
+	@$(XUNPIN) model pull $(MODEL)
+
+demo: setup model ## index the fixture catalogue and ask it three questions
+	@$(XUNPIN) index fixtures/catalogue/products.jsonl --index $(DEMO_INDEX) --model $(MODEL)
+	@for query in 敏感肌抗老 冬天脸干到起皮 地铁上隔绝噪音; do \
+	  echo; echo "\$$ $(XUNPIN) search $$query --index $(DEMO_INDEX) -k 5"; \
+	  $(XUNPIN) search "$$query" --index $(DEMO_INDEX) -k 5; \
+	done
+
+test: setup ## run every test (those that need the model or ../shared say so where they are absent)
+	@$(MAKE) --no-print-directory model || echo "test: the model could not be fetched; the tests that need it are skipped"
+	@$(CARGO) test $(PROFILE) --workspace --locked
+
+lint: setup ## formatting, clippy and documentation, warnings denied
+	@$(CARGO) fmt --all -- --check
+	@$(CARGO) clippy $(PROFILE) --workspace --all-targets --locked -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --workspace --no-deps --locked
+
+bench: build ## measure embedding speed, beside sentence-transformers where `make peers` has installed it
+	@tests/bench/embed.sh $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)"
+
+peers: ## install the programs that `make bench` compares with (Python, several GB)
+	@python3 -m venv "$(CACHE)/xunpin/peers"
+	@"$(CACHE)/xunpin/peers/bin/pip" install -q sentence-transformers torch hnswlib usearch faiss-cpu numpy pytrec-eval-terrier
+
+clean: ## remove bin/ and the demo index; the shared build directory stays (its path is printed)
+	@rm -rf bin $(DEMO_INDEX)
+	@echo "clean: the build directory $(CARGO_TARGET_DIR) is shared by all clones and was left"

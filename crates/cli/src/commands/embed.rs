@@ -1,0 +1,78 @@
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xunpin::{Encoder, Role};
+
+use crate::args::{EmbedArgs, RoleArg};
+use crate::exit::Done;
+use crate::output;
+
+/// Texts encoded at a time.
+const BATCH: usize = 128;
+
+/// A line of input.
+#[derive(Deserialize)]
+struct Text {
+    #[serde(default)]
+    id: Value,
+    text: String,
+}
+
+/// A line of output: schema `xunpin.embed.v1`.
+#[derive(Serialize)]
+struct Vector<'a> {
+    id: &'a Value,
+    embedding: &'a [f32],
+}
+
+pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
+    let stdin = args.input == Path::new("-");
+    let reader: Box<dyn BufRead> = if stdin {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        let name = || format!("{}: cannot be opened", args.input.display());
+        Box::new(BufReader::new(File::open(&args.input).with_context(name)?))
+    };
+    let encoder = xunpin::load_encoder(&args.model, args.threads.threads)?;
+    let role = match args.role {
+        RoleArg::Query => Role::Query,
+        RoleArg::Document => Role::Document,
+        RoleArg::Raw => Role::Raw,
+    };
+    let mut out = io::stdout().lock();
+    let mut waiting: Vec<Text> = Vec::with_capacity(BATCH);
+    let mut rejected = 0;
+    for (at, line) in reader.split(b'\n').enumerate() {
+        let line = line.with_context(|| format!("{}: cannot be read", args.input.display()))?;
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match serde_json::from_slice(&line) {
+            Ok(text) => waiting.push(text),
+            Err(error) => {
+                rejected += 1;
+                let form = r#"a line is {"id": ..., "text": "..."}"#;
+                eprintln!("{}:{}: {error}; {form}", args.input.display(), at + 1);
+            }
+        }
+        if waiting.len() == BATCH {
+            flush(encoder.as_ref(), role, &mut waiting, &mut out)?;
+        }
+    }
+    flush(encoder.as_ref(), role, &mut waiting, &mut out)?;
+    Ok(if rejected == 0 { Done::Fully } else { Done::Partly })
+}
+
+fn flush(encoder: &dyn Encoder, role: Role, waiting: &mut Vec<Text>, out: &mut impl Write) -> anyhow::Result<()> {
+    let texts: Vec<&str> = waiting.iter().map(|t| t.text.as_str()).collect();
+    let vectors = encoder.encode(&texts, role)?;
+    for (text, embedding) in waiting.iter().zip(vectors.iter()) {
+        output::json_line(out, &Vector { id: &text.id, embedding })?;
+    }
+    waiting.clear();
+    Ok(())
+}

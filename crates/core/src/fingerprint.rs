@@ -1,0 +1,48 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What made an index's vectors. Two encoders with equal fingerprints give interchangeable vectors; an index
+/// refuses any other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Name shown to people, such as `embeddinggemma-300m`. Not compared: a folder may be renamed.
+    pub model: String,
+    /// Architecture, such as `gemma3-bidirectional`.
+    pub architecture: String,
+    /// Hash of the weights, hex. How it is computed is the encoder's business; equal weights give equal hashes.
+    pub weights: String,
+    /// Hash of the tokenizer, hex.
+    pub tokenizer: String,
+    /// The text put before each input, by role (`query`, `document`).
+    pub prompts: BTreeMap<String, String>,
+    /// How token states become one vector, such as `mean`.
+    pub pooling: String,
+    /// Length of the vectors.
+    pub dimension: usize,
+    /// Number format of the weights in use, such as `f32`.
+    pub precision: String,
+    /// Longest input in tokens; longer ones are cut.
+    pub max_tokens: usize,
+}
+
+impl Fingerprint {
+    /// What differs, one phrase a field (`weights: 12ab is not 34cd`); empty if the vectors are interchangeable.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut compare = |name: &str, ours: String, theirs: String| {
+            if ours != theirs {
+                found.push(format!("{name}: {ours} is not {theirs}"));
+            }
+        };
+        compare("architecture", self.architecture.clone(), other.architecture.clone());
+        compare("weights", self.weights.clone(), other.weights.clone());
+        compare("tokenizer", self.tokenizer.clone(), other.tokenizer.clone());
+        compare("prompts", format!("{:?}", self.prompts), format!("{:?}", other.prompts));
+        compare("pooling", self.pooling.clone(), other.pooling.clone());
+        compare("dimension", self.dimension.to_string(), other.dimension.to_string());
+        compare("precision", self.precision.clone(), other.precision.clone());
+        compare("max_tokens", self.max_tokens.to_string(), other.max_tokens.to_string());
+        found
+    }
+}

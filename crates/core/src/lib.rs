@@ -1,0 +1,32 @@
+//! The contract at the bottom of Xunpin: plain data and a few small traits, and no engine.
+//!
+//! * [`Product`] is what a shop sends and gets back; [`Filter`] says which products count.
+//! * [`Encoder`] turns texts into unit vectors; [`Fingerprint`] names what made them, so that vectors of
+//!   different origin are never mixed.
+//! * [`NearestNeighbors`] is the read side of a vector index; the graph and the exact scan both implement it.
+//!
+//! ```
+//! use xunpin_core::{AttributeValue, Filter, Product};
+//!
+//! let mut product = Product::new("p1", "温和A醇精华 30ml");
+//! product.price = Some(239.0);
+//! product.attributes.insert("肤质".into(), vec![AttributeValue::Text("敏感肌".into())]);
+//! assert!(Filter::equals("肤质", "敏感肌").matches(&product));
+//! ```
+
+mod doc_id;
+mod encoder;
+mod filter;
+mod fingerprint;
+mod nearest;
+mod product;
+
+pub use doc_id::{DocId, DocSet};
+pub use encoder::{EncodeError, Encoder, Matrix, Role};
+pub use filter::{CompareOp, Field, Filter, Literal};
+pub use fingerprint::Fingerprint;
+pub use nearest::{NearestError, NearestNeighbors, Neighbor};
+pub use product::{AttributeValue, Product, ProductError};
+
+/// Version of the on-disk index format this build writes. Readers refuse newer ones.
+pub const FORMAT_VERSION: u32 = 1;

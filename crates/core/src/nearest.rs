@@ -1,0 +1,58 @@
+use crate::{DocId, DocSet};
+
+/// One result of a nearest-neighbour search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Neighbor {
+    /// The stored vector's number.
+    pub id: DocId,
+    /// Cosine to the query, -1 to 1.
+    pub score: f32,
+}
+
+impl Neighbor {
+    /// Order of results: higher score first, then lower id, so that ties are stable.
+    pub fn order(a: &Neighbor, b: &Neighbor) -> std::cmp::Ordering {
+        b.score.total_cmp(&a.score).then(a.id.cmp(&b.id))
+    }
+}
+
+/// Why a nearest-neighbour search was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NearestError {
+    /// The caller's query has another length than the stored vectors: encode it with the index's model.
+    #[error("query vector has {got} values, the index holds vectors of {expected}; encode the query with the index's own model")]
+    Dimension {
+        /// Length of the stored vectors.
+        expected: usize,
+        /// Length of the query.
+        got: usize,
+    },
+    /// The caller's query holds NaN or an infinity at `position`.
+    #[error("query vector holds a value that is not finite at position {position}")]
+    NotFinite {
+        /// Index of the first such value.
+        position: usize,
+    },
+}
+
+/// The read side of a vector index. Implementations: the exact scan and the graph.
+pub trait NearestNeighbors: Send + Sync {
+    /// Length of every stored vector.
+    fn dimension(&self) -> usize;
+
+    /// The `k` stored vectors with the highest cosine to `query` (length [`dimension`](Self::dimension),
+    /// unit norm), best first, ties by id; fewer if the index holds fewer. With `allowed`, only those ids.
+    fn nearest(&self, query: &[f32], k: usize, allowed: Option<&DocSet>) -> Result<Vec<Neighbor>, NearestError>;
+
+    /// Checks a query's length and values.
+    fn check_query(&self, query: &[f32]) -> Result<(), NearestError> {
+        if query.len() != self.dimension() {
+            return Err(NearestError::Dimension { expected: self.dimension(), got: query.len() });
+        }
+        match query.iter().position(|v| !v.is_finite()) {
+            Some(position) => Err(NearestError::NotFinite { position }),
+            None => Ok(()),
+        }
+    }
+}

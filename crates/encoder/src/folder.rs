@@ -1,0 +1,233 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use xunpin_core::Role;
+
+use crate::ModelError;
+use crate::json::JsonFile;
+
+/// What the JSON files of a sentence-transformers folder say about everything around the language model.
+#[derive(Debug)]
+pub(crate) struct ModelFolder {
+    /// Name of the folder, shown to people.
+    pub(crate) name: String,
+    /// Where `config.json`, the weights and the tokenizer lie.
+    pub(crate) transformer: PathBuf,
+    /// The language model's `config.json`.
+    pub(crate) config: JsonFile,
+    /// How token states become one vector.
+    pub(crate) pooling: PoolingConfig,
+    /// Layers after the pooling, in order.
+    pub(crate) dense: Vec<DenseConfig>,
+    /// Texts put before the input.
+    pub(crate) prompts: Prompts,
+    /// The least of the limits that the folder's files name, in tokens; `None` if they name none.
+    pub(crate) max_tokens: Option<usize>,
+}
+
+/// `N_Pooling/config.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PoolingConfig {
+    /// Length of a token state.
+    pub(crate) width: usize,
+    /// Whether the prompt's tokens count.
+    pub(crate) include_prompt: bool,
+}
+
+/// `N_Dense/config.json`.
+#[derive(Clone, Debug)]
+pub(crate) struct DenseConfig {
+    pub(crate) folder: PathBuf,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) bias: bool,
+    pub(crate) activation: Activation,
+}
+
+/// What a dense layer does with its products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    Identity,
+    Tanh,
+}
+
+impl Activation {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Tanh => "tanh",
+        }
+    }
+}
+
+/// Prompts by role; an empty one changes nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Prompts {
+    query: String,
+    document: String,
+}
+
+impl Prompts {
+    pub(crate) fn of(&self, role: Role) -> &str {
+        match role {
+            Role::Query => &self.query,
+            Role::Document => &self.document,
+            Role::Raw => "",
+        }
+    }
+
+    /// By role's name, as the fingerprint keeps them.
+    pub(crate) fn to_map(&self) -> BTreeMap<String, String> {
+        [("query", &self.query), ("document", &self.document)]
+            .into_iter()
+            .map(|(role, prompt)| (role.to_owned(), prompt.clone()))
+            .collect()
+    }
+}
+
+/// One entry of `modules.json`.
+struct Module {
+    kind: String,
+    folder: PathBuf,
+    entry: JsonFile,
+}
+
+impl ModelFolder {
+    /// Reads every configuration file, and no weights.
+    pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
+        if !folder.is_dir() {
+            return Err(ModelError::NotAFolder { path: folder.to_owned() });
+        }
+        let modules = read_modules(folder)?;
+        let mut modules = modules.iter().peekable();
+        let chain = "one Transformer, one Pooling, any number of Dense, at most one Normalize, in this order";
+        let mut next_of = |kind: &str| modules.next_if(|module| module.kind == kind);
+
+        let missing = |kind: &str| {
+            let path = folder.join("modules.json");
+            ModelError::Field {
+                path,
+                field: "type".into(),
+                problem: format!("no {kind} where one is expected: {chain}"),
+            }
+        };
+        let transformer = next_of("Transformer").ok_or_else(|| missing("Transformer"))?.folder.clone();
+        let pooling = read_pooling(next_of("Pooling").ok_or_else(|| missing("Pooling"))?)?;
+        let mut dense = Vec::new();
+        let mut width = pooling.width;
+        while let Some(module) = next_of("Dense") {
+            let layer = read_dense(module, width)?;
+            width = layer.outputs;
+            dense.push(layer);
+        }
+        // Rows are normalised in any case.
+        let _ = next_of("Normalize");
+        if let Some(module) = modules.next() {
+            return Err(module.entry.unsupported("type", &module.kind, chain));
+        }
+
+        let config = JsonFile::read(transformer.join("config.json"))?;
+        let name = std::fs::canonicalize(folder).ok();
+        let name = name.as_deref().unwrap_or(folder).file_name().unwrap_or(folder.as_os_str());
+        Ok(Self {
+            name: name.to_string_lossy().into_owned(),
+            pooling,
+            dense,
+            prompts: read_prompts(folder)?,
+            max_tokens: read_max_tokens(&transformer)?,
+            config,
+            transformer,
+        })
+    }
+}
+
+fn read_modules(folder: &Path) -> Result<Vec<Module>, ModelError> {
+    let file = JsonFile::read(folder.join("modules.json"))?;
+    let mut modules = Vec::new();
+    for entry in file.elements()? {
+        // `sentence_transformers.models.Pooling`; the middle differs between versions.
+        let kind: String = entry.required("type")?;
+        let kind = kind.rsplit('.').next().unwrap_or_default().to_owned();
+        let path: String = entry.optional("path")?.unwrap_or_default();
+        let inside = Path::new(&path).components().all(|c| matches!(c, std::path::Component::Normal(_)));
+        if !inside {
+            return Err(entry.field_error("path", format!("`{path}` is not a folder inside the model's")));
+        }
+        modules.push(Module { kind, folder: folder.join(path), entry });
+    }
+    Ok(modules)
+}
+
+fn read_pooling(module: &Module) -> Result<PoolingConfig, ModelError> {
+    const SUPPORTED: &str = "mean";
+    let file = JsonFile::read(module.folder.join("config.json"))?;
+    // Newer folders name the mode, older ones have a flag for each.
+    file.expect("pooling_mode", SUPPORTED.to_owned(), SUPPORTED)?;
+    let flag = |name: &str| file.optional::<bool>(&format!("pooling_mode_{name}"));
+    for other in ["cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"] {
+        if flag(other)? == Some(true) {
+            return Err(file.unsupported(&format!("pooling_mode_{other}"), "true", SUPPORTED));
+        }
+    }
+    if flag("mean_tokens")? == Some(false) {
+        return Err(file.unsupported("pooling_mode_mean_tokens", "false", SUPPORTED));
+    }
+    let renamed = file.optional::<usize>("embedding_dimension")?;
+    Ok(PoolingConfig {
+        width: match renamed {
+            Some(_) => file.size("embedding_dimension")?,
+            None => file.size("word_embedding_dimension")?,
+        },
+        include_prompt: file.optional("include_prompt")?.unwrap_or(true),
+    })
+}
+
+fn read_dense(module: &Module, width: usize) -> Result<DenseConfig, ModelError> {
+    let file = JsonFile::read(module.folder.join("config.json"))?;
+    file.expect("use_residual", false, "false")?;
+    let activation: String = file.required("activation_function")?;
+    let activation = match activation.rsplit('.').next() {
+        Some("Identity") => Activation::Identity,
+        Some("Tanh") => Activation::Tanh,
+        _ => return Err(file.unsupported("activation_function", &activation, "Identity, Tanh")),
+    };
+    let inputs = file.size("in_features")?;
+    if inputs != width {
+        let problem = format!("{inputs} does not follow the {width} values of the layer before");
+        return Err(file.field_error("in_features", problem));
+    }
+    Ok(DenseConfig {
+        folder: module.folder.clone(),
+        inputs,
+        outputs: file.size("out_features")?,
+        bias: file.optional("bias")?.unwrap_or(true),
+        activation,
+    })
+}
+
+fn read_prompts(folder: &Path) -> Result<Prompts, ModelError> {
+    let Some(file) = JsonFile::read_optional(folder.join("config_sentence_transformers.json"))? else {
+        return Ok(Prompts::default());
+    };
+    let mut prompts: BTreeMap<String, String> = file.optional("prompts")?.unwrap_or_default();
+    let mut first_of =
+        |names: &[&str]| names.iter().find_map(|name| prompts.remove(*name)).unwrap_or_default();
+    // The names sentence-transformers tries for a document, in its order.
+    Ok(Prompts { query: first_of(&["query"]), document: first_of(&["document", "passage", "corpus"]) })
+}
+
+fn read_max_tokens(transformer: &Path) -> Result<Option<usize>, ModelError> {
+    let mut limits = Vec::new();
+    if let Some(file) = JsonFile::read_optional(transformer.join("sentence_bert_config.json"))? {
+        file.expect("do_lower_case", false, "false")?;
+        if file.optional::<usize>("max_seq_length")?.is_some() {
+            limits.push(file.size("max_seq_length")?);
+        }
+    }
+    if let Some(file) = JsonFile::read_optional(transformer.join("tokenizer_config.json"))? {
+        // "No limit" is written as a number of thirty digits.
+        let limit = file.optional::<f64>("model_max_length")?.filter(|limit| (1.0..1e9).contains(limit));
+        limits.extend(limit.map(|limit| limit as usize));
+    }
+    Ok(limits.into_iter().min())
+}

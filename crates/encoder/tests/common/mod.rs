@@ -1,0 +1,81 @@
+//! What the tests of this crate share.
+#![allow(dead_code, reason = "every test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use xunpin_core::Role;
+use xunpin_encoder::{EncoderOptions, LlmEncoder};
+
+/// The tiny model with random weights.
+pub(crate) fn tiny_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny-gemma3")
+}
+
+/// The tiny model, opened once.
+pub(crate) fn tiny() -> &'static LlmEncoder {
+    static ENCODER: OnceLock<LlmEncoder> = OnceLock::new();
+    ENCODER.get_or_init(|| LlmEncoder::open(&tiny_folder(), EncoderOptions::default()).unwrap())
+}
+
+/// A row of a reference file.
+pub(crate) struct Reference {
+    pub(crate) role: Role,
+    pub(crate) text: String,
+    pub(crate) tokens: usize,
+    pub(crate) embedding: Vec<f32>,
+}
+
+/// Reads a reference file; `None` if it is absent.
+pub(crate) fn references(path: &Path) -> Option<Vec<Reference>> {
+    let lines = std::fs::read_to_string(path).ok()?;
+    let read = |line: &str| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        Reference {
+            role: match row["role"].as_str().unwrap() {
+                "query" => Role::Query,
+                "document" => Role::Document,
+                _ => Role::Raw,
+            },
+            text: row["text"].as_str().unwrap().to_owned(),
+            tokens: row["tokens"].as_u64().unwrap() as usize,
+            embedding: row["embedding"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_f64().unwrap() as f32)
+                .collect(),
+        }
+    };
+    Some(lines.lines().map(read).collect())
+}
+
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+pub(crate) fn greatest_difference(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// The folder of EmbeddingGemma: `XUNPIN_MODEL`, or where `xunpin model pull` puts it. `None`, said on the console,
+/// if it is not there.
+pub(crate) fn embeddinggemma() -> Option<PathBuf> {
+    let home = || match std::env::var_os("XUNPIN_HOME") {
+        Some(home) => Some(PathBuf::from(home)),
+        None => dirs::cache_dir().map(|cache| cache.join("xunpin")),
+    };
+    let folder = match std::env::var_os("XUNPIN_MODEL") {
+        Some(folder) => PathBuf::from(folder),
+        None => home()?.join("models/embeddinggemma-300m"),
+    };
+    if folder.join("config.json").is_file() {
+        return Some(folder);
+    }
+    println!("skipped: no model at {}; set XUNPIN_MODEL or run `xunpin model pull`", folder.display());
+    None
+}

@@ -1,0 +1,141 @@
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::path::Path;
+
+use crate::ReadError;
+use crate::lines::{bad_value, columns, for_each_line, open};
+
+const FORM: &str = "QUERY_ID ITERATION DOC_ID GRADE";
+
+/// Highest grade. Beyond it the gain 2^grade - 1 leaves no room for a second document; a number that large is a
+/// column mistaken for the grade.
+pub const MAX_GRADE: i32 = 50;
+
+/// Relevance judgements: a grade for each judged pair of query and document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Qrels {
+    by_query: BTreeMap<String, BTreeMap<String, i32>>,
+}
+
+impl Qrels {
+    /// No judgements.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a UTF-8 file of TREC lines `QUERY_ID ITERATION DOC_ID GRADE`, columns separated by white space; the
+    /// second column is not used. A pair may be repeated with the same grade only.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        Self::parse(open(path)?, path)
+    }
+
+    /// Reads the same form from `reader`; `path` is what errors call it.
+    pub fn parse(reader: impl BufRead, path: &Path) -> Result<Self, ReadError> {
+        let mut qrels = Self::new();
+        for_each_line(reader, path, FORM, |line, content| {
+            let [query, _, doc, written] = columns(content, path, line, FORM)?;
+            let grade = match written.parse::<i32>() {
+                Ok(grade) if grade <= MAX_GRADE => grade,
+                Ok(_) => return Err(bad_value(path, line, "the grade", written, "an integer of at most 50")),
+                Err(_) => {
+                    return Err(bad_value(path, line, "the grade", written, "an integer such as 0, 1, 2"));
+                }
+            };
+            match qrels.insert(query, doc, grade) {
+                Some(first) if first != grade => Err(ReadError::ConflictingGrade {
+                    path: path.to_owned(),
+                    line,
+                    query: query.to_owned(),
+                    doc: doc.to_owned(),
+                    first,
+                    second: grade,
+                }),
+                _ => Ok(()),
+            }
+        })?;
+        Ok(qrels)
+    }
+
+    /// Sets the grade of `doc` for `query`; gives the grade it had. Negative grades count as 0 and those above
+    /// [`MAX_GRADE`] as that when a run is scored.
+    pub fn insert(&mut self, query: &str, doc: &str, grade: i32) -> Option<i32> {
+        if let Some(grades) = self.by_query.get_mut(query) {
+            return grades.insert(doc.to_owned(), grade);
+        }
+        self.by_query.insert(query.to_owned(), BTreeMap::from([(doc.to_owned(), grade)]));
+        None
+    }
+
+    /// The grades of `query` by document, if it has any.
+    pub fn query(&self, query: &str) -> Option<&BTreeMap<String, i32>> {
+        self.by_query.get(query)
+    }
+
+    /// The grade of `doc` for `query`; `None` if nobody judged it.
+    pub fn grade(&self, query: &str, doc: &str) -> Option<i32> {
+        self.by_query.get(query)?.get(doc).copied()
+    }
+
+    /// Ids of the judged queries, sorted.
+    pub fn queries(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.by_query.keys().map(String::as_str)
+    }
+
+    /// Number of judgements.
+    pub fn len(&self) -> usize {
+        self.by_query.values().map(BTreeMap::len).sum()
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_query.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &[u8]) -> Result<Qrels, ReadError> {
+        Qrels::parse(text, "qrels.txt".as_ref())
+    }
+
+    #[test]
+    fn reads_grades_and_tolerates_repetition() {
+        let qrels = parse(b"q1 0 d1 3\r\nq1\tx\td2 -1\n\nq1 0 d1 3\nq2 0 d1 0").unwrap();
+        assert_eq!(qrels.grade("q1", "d1"), Some(3));
+        assert_eq!(qrels.grade("q1", "d2"), Some(-1));
+        assert_eq!(qrels.grade("q1", "d9"), None);
+        assert_eq!((qrels.len(), qrels.queries().len()), (3, 2));
+    }
+
+    #[test]
+    fn errors_name_file_line_and_remedy() {
+        for (text, expected) in [
+            (
+                &b"q1 0 d1\n"[..],
+                "qrels.txt:1: expected 4 columns, found 3: `QUERY_ID ITERATION DOC_ID GRADE`",
+            ),
+            (b"q1 0 d1 1 x\n", "qrels.txt:1: expected 4 columns, found 5: `QUERY_ID ITERATION DOC_ID GRADE`"),
+            (
+                b"q1 0 d1 1\nq1 0 d2 1.5\n",
+                "qrels.txt:2: the grade is `1.5`; expected an integer such as 0, 1, 2",
+            ),
+            (b"q1 0 d1 51\n", "qrels.txt:1: the grade is `51`; expected an integer of at most 50"),
+            (
+                b"q1 0 d1 1\nq1 0 d1 2\n",
+                "qrels.txt:2: query `q1`, document `d1` has grade 2 here and 1 further up; keep one",
+            ),
+            (b"", "qrels.txt: empty; expected lines of the form `QUERY_ID ITERATION DOC_ID GRADE`"),
+            (b"q1 0 \xe6 1\n", "qrels.txt:1: byte 6 is not valid UTF-8; save the file as UTF-8"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_shortened_in_the_message() {
+        let error = parse(format!("q1 0 d1 {}\n", "九".repeat(5_000)).as_bytes()).unwrap_err();
+        assert!(error.to_string().chars().count() < 200);
+    }
+}

@@ -1,0 +1,89 @@
+//! The index on disk: products and vectors in RocksDB, nearest neighbours from an exact scan or a graph.
+//!
+//! * [`Index`] is an open index folder; [`Batch`] is what is written to it at once.
+//! * [`Index::search`] finds neighbours through [`ExactScan`] or [`GraphSearch`], which both implement
+//!   [`NearestNeighbors`](xunpin_core::NearestNeighbors).
+//! * [`Index::verify`] checks everything, [`Index::stats`] counts, [`RecoveryNote`]s tell what opening had to mend.
+//!
+//! ```
+//! use xunpin_core::{Fingerprint, Product};
+//! use xunpin_index::{Batch, Index, IndexOptions, SearchOptions};
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("shop");
+//! # let fingerprint: Fingerprint = serde_json::from_str(r#"{"model":"m","architecture":"a","weights":"w",
+//! #     "tokenizer":"t","prompts":{},"pooling":"mean","dimension":2,"precision":"f32","max_tokens":256}"#)?;
+//! let index = Index::create(&path, &fingerprint, IndexOptions::new(2), serde_json::Value::Null)?;
+//! let mut batch = Batch::new();
+//! batch
+//!     .upsert(Product::new("serum", "温和A醇精华"), 1, Some(&[0.6, 0.8]))
+//!     .upsert(Product::new("cream", "保湿面霜"), 2, Some(&[0.8, -0.6]));
+//! index.apply(batch)?;
+//!
+//! let found = index.search(&[1.0, 0.0], 1, &SearchOptions::default())?;
+//! let best = index.product(found.neighbors[0].id)?.expect("nothing was deleted");
+//! assert_eq!(best.id, "cream");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The folder
+//!
+//! ```text
+//! manifest.json    what the index is: format version, fingerprint, options, the caller's settings
+//! writer.lock      locked by the one writer; says who it is
+//! db/              RocksDB, the truth
+//! graph/           segment-NNNNNNNN.xpg, mapped; derived from db/
+//! ```
+//!
+//! A vector lives in the *tail*, in memory, until the tail is *frozen*: its graph is built (or taken over from the
+//! live graph, which a long ingest keeps) and written as a *segment*, which never changes. A product whose text
+//! changes gets a new number; the old one becomes a *tombstone*, and its vector stays for the graph's sake.
+//!
+//! # What a crash leaves
+//!
+//! Assumed of the disk: what was fsynced stays, and renaming is atomic. Every commit is one RocksDB write batch,
+//! synced before it is acknowledged.
+//!
+//! | interrupted | found at the next opening |
+//! |---|---|
+//! | creation, before the manifest is renamed into place | no index; `create` may be called again, and goes on |
+//! | a batch, before its log record is whole | the state before the batch: RocksDB drops a torn last record |
+//! | a batch, after that | the state after the batch; it may not have been acknowledged, and applying it again is harmless |
+//! | a freeze, before its file is renamed | a temporary file, removed; the tail as it was |
+//! | a freeze, before its commit | a segment file that no record names, removed; the tail as it was |
+//! | a freeze, after its commit | the frozen segment; its file was durable before the commit |
+//! | trimming the tail | all of it or nothing: it is one batch |
+//! | writing a segment file again | the old file or the new one; both are checked against the record |
+//! | building a damaged graph again, before its commit | a file that does not match the record: it is built again |
+//!
+//! A damaged record in the middle of RocksDB's log stops the opening instead of dropping the acknowledged batches
+//! after it.
+
+mod apply;
+mod batch;
+mod builder;
+mod distance;
+mod durable;
+mod error;
+mod index;
+mod lock;
+mod manifest;
+mod options;
+mod record;
+mod recovery;
+mod segment;
+mod stats;
+mod store;
+mod tail;
+mod top;
+mod verify;
+mod view;
+
+pub use batch::{Applied, Batch};
+pub use error::IndexError;
+pub use index::{Index, SearchOptions, SearchOutcome, Strategy};
+pub use options::IndexOptions;
+pub use record::Entry;
+pub use recovery::RecoveryNote;
+pub use stats::{ByteStats, SegmentStats, Stats, TailStats};
+pub use verify::{Problem, VerifyReport};
+pub use view::{ExactScan, GraphSearch};

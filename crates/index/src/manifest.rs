@@ -1,0 +1,140 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xunpin_core::{FORMAT_VERSION, Fingerprint};
+
+use crate::durable;
+use crate::{IndexError, IndexOptions};
+
+const MANIFEST: &str = "manifest.json";
+const DB: &str = "db";
+const GRAPH: &str = "graph";
+const LOCK: &str = "writer.lock";
+/// Everything Xunpin puts at the top of an index folder; `lexical` is another crate's.
+const OURS: [&str; 6] = [MANIFEST, "manifest.json.tmp", DB, GRAPH, LOCK, "lexical"];
+
+/// `manifest.json`: what an index is, written once when it is made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) format_version: u32,
+    pub(crate) created_by: String,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) options: IndexOptions,
+    /// The caller's own settings, kept as they are.
+    #[serde(default)]
+    pub(crate) extra: Value,
+}
+
+/// The paths inside an index folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder(PathBuf);
+
+/// What a path that should be an index is.
+pub(crate) enum Found {
+    Nothing,
+    /// A folder that is empty or holds what an interrupted creation leaves.
+    Unfinished,
+    Index,
+    /// Something else; the text names it.
+    Foreign(String),
+}
+
+impl Folder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.into())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.0.join(MANIFEST)
+    }
+
+    pub(crate) fn db(&self) -> PathBuf {
+        self.0.join(DB)
+    }
+
+    pub(crate) fn graph(&self) -> PathBuf {
+        self.0.join(GRAPH)
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.0.join(LOCK)
+    }
+
+    pub(crate) fn segment(&self, number: u32) -> PathBuf {
+        self.graph().join(format!("segment-{number:08}.xpg"))
+    }
+
+    /// Looks at the folder without changing it.
+    pub(crate) fn inspect(&self) -> Result<Found, IndexError> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
+                return Ok(Found::Foreign("a file, not a folder".into()));
+            }
+            Err(e) => return Err(IndexError::io("list the folder", &self.0, e)),
+        };
+        let mut foreign: Option<String> = None;
+        let mut manifest = false;
+        for entry in entries {
+            let entry = entry.map_err(|e| IndexError::io("list the folder", &self.0, e))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            manifest |= name == MANIFEST;
+            // The alphabetically first, so that the message is the same each time.
+            if !OURS.contains(&name.as_str()) && foreign.as_ref().is_none_or(|f| name < *f) {
+                foreign = Some(name);
+            }
+        }
+        Ok(match foreign {
+            _ if manifest && (self.db().is_dir() || foreign.is_none()) => Found::Index,
+            Some(name) => Found::Foreign(format!("`{name}`")),
+            None => Found::Unfinished,
+        })
+    }
+
+    /// The manifest of an existing index, with its errors told apart.
+    pub(crate) fn read_manifest(&self) -> Result<Manifest, IndexError> {
+        let path = self.manifest();
+        let damaged = |problem: String| IndexError::DamagedManifest { path: path.clone(), problem };
+        match self.inspect()? {
+            Found::Index => {}
+            Found::Nothing => return Err(IndexError::NotFound { path: self.0.clone() }),
+            Found::Foreign(found) => return Err(IndexError::NotAnIndex { path: self.0.clone(), found }),
+            Found::Unfinished if self.db().exists() => return Err(damaged("the file is missing".into())),
+            Found::Unfinished => {
+                return Err(IndexError::NotAnIndex {
+                    path: self.0.clone(),
+                    found: "no manifest.json".into(),
+                });
+            }
+        }
+        let text = fs::read(&path).map_err(|e| IndexError::io("read", &path, e))?;
+        let value: Value = serde_json::from_slice(&text).map_err(|e| damaged(format!("not JSON: {e}")))?;
+        // The version is read alone first: a newer format may change everything else.
+        let Some(found) = value.get("format_version").and_then(Value::as_u64) else {
+            return Err(damaged("it has no format_version".into()));
+        };
+        if found > u64::from(FORMAT_VERSION) {
+            let found = u32::try_from(found).unwrap_or(u32::MAX);
+            return Err(IndexError::NewerFormat { path: self.0.clone(), found, supported: FORMAT_VERSION });
+        }
+        let manifest: Manifest = serde_json::from_value(value).map_err(|e| damaged(e.to_string()))?;
+        manifest.options.validate().map_err(|e| damaged(e.to_string()))?;
+        Ok(manifest)
+    }
+
+    /// Writes the manifest; from then on the folder is an index.
+    pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<(), IndexError> {
+        durable::write_file(&self.manifest(), |out| {
+            serde_json::to_writer_pretty(&mut *out, manifest)?;
+            out.write_all(b"\n")
+        })
+    }
+}

@@ -1,0 +1,131 @@
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::Strategy;
+use crate::index::Index;
+
+/// What an index holds, and where.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Products.
+    pub products: usize,
+    /// Length of a vector.
+    pub dimension: usize,
+    /// Generation: the number of batches written.
+    pub generation: u64,
+    /// Version of the format on the disk.
+    pub format_version: u32,
+    /// Version of the program that made the index.
+    pub created_by: String,
+    /// The next internal number.
+    pub next_doc: u32,
+    /// Frozen segments, oldest first.
+    pub segments: Vec<SegmentStats>,
+    /// The live part.
+    pub tail: TailStats,
+    /// Deleted vectors that still take room.
+    pub tombstones: usize,
+    /// What a search without filter uses.
+    pub strategy: Strategy,
+    /// Disk use.
+    pub bytes: ByteStats,
+}
+
+/// One frozen segment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SegmentStats {
+    /// Its number.
+    pub number: u32,
+    /// Vectors, deleted ones included.
+    pub vectors: usize,
+    /// Deleted ones of them.
+    pub deleted: usize,
+    /// Layers of its graph.
+    pub layers: u32,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// False if it is held in memory because its file can't be used.
+    pub mapped: bool,
+}
+
+/// The live part.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TailStats {
+    /// Vectors, deleted ones included.
+    pub vectors: usize,
+    /// Deleted ones of them.
+    pub deleted: usize,
+    /// Vectors in the live graph; the others are scanned.
+    pub in_graph: usize,
+}
+
+/// Disk use in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ByteStats {
+    /// The store: products, vectors, adjacency, write-ahead log.
+    pub db: u64,
+    /// The mapped files, which are derived.
+    pub graph: u64,
+    /// The whole folder, parts of other crates included.
+    pub total: u64,
+}
+
+impl Index {
+    /// What the index holds at this moment.
+    pub fn stats(&self) -> Stats {
+        let view = self.view();
+        let deleted =
+            |ids: &[u32]| ids.iter().filter(|id| view.dead.contains(xunpin_core::DocId(**id))).count();
+        Stats {
+            products: view.products,
+            dimension: view.dimension,
+            generation: view.generation,
+            format_version: self.manifest.format_version,
+            created_by: self.manifest.created_by.clone(),
+            next_doc: view.next_doc,
+            segments: view
+                .segments
+                .iter()
+                .map(|s| SegmentStats {
+                    number: s.record().number,
+                    vectors: s.ids().len(),
+                    deleted: deleted(s.ids()),
+                    layers: s.record().layers,
+                    bytes: s.size() as u64,
+                    mapped: s.is_mapped(),
+                })
+                .collect(),
+            tail: TailStats {
+                vectors: view.tail.rows(),
+                deleted: view.tail.dead_rows(&view.dead),
+                in_graph: view.tail.graph().map_or(0, |live| live.graph.len()),
+            },
+            tombstones: view.dead.len(),
+            strategy: self.plan(&view, None),
+            bytes: ByteStats {
+                db: folder_size(&self.folder.db()),
+                graph: folder_size(&self.folder.graph()),
+                total: folder_size(self.path()),
+            },
+        }
+    }
+}
+
+/// Bytes of the files below a folder. A file that goes away meanwhile, as RocksDB's do, counts nothing.
+fn folder_size(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => folder_size(&entry.path()),
+            Ok(meta) => meta.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

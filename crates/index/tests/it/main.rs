@@ -1,0 +1,11 @@
+//! One binary for all integration tests: RocksDB is linked once.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests count as no tests")]
+
+mod common;
+mod concurrent;
+mod folder;
+mod property;
+mod recall;
+mod recovery;
+mod writing;

@@ -1,0 +1,176 @@
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde::Serialize;
+use xunpin_core::{Encoder, Product};
+use xunpin_index::{Batch, Index, Stats, VerifyReport};
+use xunpin_ingest::content_hash;
+
+use crate::builder::{EngineBuilder, ModelChoice, load_encoder};
+use crate::search::FilterCache;
+use crate::settings::Settings;
+use crate::{EngineError, embed};
+
+/// An open index with the model that understands it. `Send + Sync`: share it behind an `Arc`; searches run during
+/// writes and see each commit whole.
+pub struct Engine {
+    pub(crate) index: Index,
+    pub(crate) settings: Settings,
+    pub(crate) filters: FilterCache,
+    /// Held while a catalogue goes in, so that two callers' batches don't interleave.
+    pub(crate) writing: Mutex<()>,
+    choice: ModelChoice,
+    threads: Option<usize>,
+    encoder: OnceLock<Arc<dyn Encoder>>,
+    loading: Mutex<()>,
+}
+
+/// What [`Engine::delete`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeleteReport {
+    /// Products removed.
+    pub deleted: usize,
+    /// Ids that the index did not hold, in the order given.
+    pub unknown: Vec<String>,
+}
+
+impl Engine {
+    /// Starts opening the index in folder `path`.
+    pub fn builder(path: impl AsRef<Path>) -> EngineBuilder {
+        EngineBuilder::new(path.as_ref())
+    }
+
+    pub(crate) fn new(index: Index, settings: Settings, choice: ModelChoice, threads: Option<usize>) -> Self {
+        Self {
+            index,
+            settings,
+            filters: FilterCache::default(),
+            writing: Mutex::new(()),
+            choice,
+            threads,
+            encoder: OnceLock::new(),
+            loading: Mutex::new(()),
+        }
+    }
+
+    /// The model, loaded on first use (a second or two): call it at start-up to have the first search quick. Refuses a
+    /// model that did not make the index's vectors.
+    pub fn encoder(&self) -> Result<&Arc<dyn Encoder>, EngineError> {
+        if let Some(encoder) = self.encoder.get() {
+            return Ok(encoder);
+        }
+        let _one_loads = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoder) = self.encoder.get() {
+            return Ok(encoder);
+        }
+        let encoder = match &self.choice {
+            ModelChoice::Given(encoder) => encoder.clone(),
+            ModelChoice::Named(name) => load_encoder(name, self.threads)?,
+            ModelChoice::OfTheIndex => load_encoder(&self.settings.model, self.threads)?,
+        };
+        let differences = encoder.fingerprint().differences(self.index.fingerprint());
+        if !differences.is_empty() {
+            return Err(EngineError::OtherModel {
+                path: self.index.path().into(),
+                model: encoder.fingerprint().model.clone(),
+                made_by: self.settings.model.clone(),
+                differences,
+            });
+        }
+        Ok(self.encoder.get_or_init(|| encoder))
+    }
+
+    /// The product with the shop's id `id`.
+    pub fn get(&self, id: &str) -> Result<Option<Product>, EngineError> {
+        Ok(self.index.get(id)?)
+    }
+
+    /// Puts products in, in one commit: new ones are embedded, known ones whose rendered text is unchanged only cost
+    /// a write. An id twice in one call: the last one counts. Nothing is kept if one of them is refused.
+    pub fn upsert(&self, products: &[Product]) -> Result<xunpin_index::Applied, EngineError> {
+        for (position, product) in products.iter().enumerate() {
+            product.validate().map_err(|source| EngineError::Product {
+                position,
+                id: product.id.clone(),
+                source,
+            })?;
+        }
+        self.must_write()?;
+        let _one_writes = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let encoder = self.encoder()?;
+        let mut drafts = embed::draft(&self.index, encoder.as_ref(), &self.settings.template, last_of_each(products))?;
+        let mut batch = Batch::new();
+        embed::fill(encoder.as_ref(), &mut drafts, &mut batch)?;
+        Ok(self.index.apply(batch)?)
+    }
+
+    /// Removes products by the shop's ids, in one commit.
+    pub fn delete(&self, ids: &[&str]) -> Result<DeleteReport, EngineError> {
+        self.must_write()?;
+        let _one_writes = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = DeleteReport::default();
+        let mut batch = Batch::new();
+        let mut seen = std::collections::HashSet::new();
+        for (&id, entry) in ids.iter().zip(self.index.lookup(ids)?) {
+            if !seen.insert(id) {
+                continue;
+            }
+            match entry {
+                Some(_) => drop(batch.delete(id)),
+                None => report.unknown.push(id.to_owned()),
+            }
+        }
+        if !batch.is_empty() {
+            report.deleted = self.index.apply(batch)?.deleted;
+        }
+        Ok(report)
+    }
+
+    /// Counts and sizes.
+    pub fn stats(&self) -> Stats {
+        self.index.stats()
+    }
+
+    /// Reads everything and says what is wrong; see [`VerifyReport`]. Where the model is at hand, it also compares each
+    /// product's text with the one that its vector was made from.
+    pub fn verify(&self) -> VerifyReport {
+        match self.encoder() {
+            Ok(encoder) => {
+                let template = &self.settings.template;
+                // A text that can't be rendered has no hash that any text has.
+                let hash = |p: &Product| template.render(p, encoder.as_ref()).map_or(0, |t| content_hash(&t));
+                self.index.verify(Some(&hash))
+            }
+            Err(_) => self.index.verify(None),
+        }
+    }
+
+    /// How products become the text that is embedded.
+    pub fn template(&self) -> &xunpin_ingest::Template {
+        &self.settings.template
+    }
+
+    /// The index beneath, for reading what the engine has no words for.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The model named when the index was made.
+    pub fn model_name(&self) -> &str {
+        &self.settings.model
+    }
+
+    pub(crate) fn must_write(&self) -> Result<(), EngineError> {
+        if self.index.is_read_only() {
+            return Err(EngineError::ReadOnly { path: self.index.path().into() });
+        }
+        Ok(())
+    }
+}
+
+fn last_of_each(products: &[Product]) -> Vec<Product> {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept: Vec<Product> = products.iter().rev().filter(|p| seen.insert(p.id.as_str())).cloned().collect();
+    kept.reverse();
+    kept
+}

@@ -1,0 +1,39 @@
+//! Xunpin finds products by meaning: "敏感肌抗老" finds "温和A醇精华", though they share no character.
+//!
+//! [`Engine`] is the whole of it: open an index folder, put catalogues in, ask it a shopper's words. One engine may
+//! write to an index at a time; it serves searches from any number of threads while it writes, and other processes
+//! may open the same folder to read.
+//!
+//! ```no_run
+//! use xunpin::{Engine, Product, SearchRequest};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::builder("indexes/shop").model("embeddinggemma-300m").create()?;
+//! engine.upsert(&[Product::new("p1", "温和A醇精华 30ml"), Product::new("p2", "儿童雨鞋 防滑")])?;
+//! let answer = engine.search(&SearchRequest::new("敏感肌抗老")?)?;
+//! assert_eq!(answer.hits[0].id, "p1");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A catalogue file goes in with [`Engine::ingest`]; `examples/shop.rs` shows a back end's day.
+
+mod builder;
+mod embed;
+mod engine;
+mod error;
+mod ingest;
+mod search;
+mod settings;
+
+pub use builder::{EngineBuilder, load_encoder};
+pub use engine::{DeleteReport, Engine};
+pub use error::EngineError;
+pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
+
+pub use xunpin_core::{
+    AttributeValue, CompareOp, DocId, EncodeError, Encoder, Field, Filter, Fingerprint, Literal, Matrix, Product, Role,
+};
+pub use xunpin_index as index;
+pub use xunpin_ingest as catalogue;
+pub use xunpin_query::{Hit, Mode, SearchRequest, SearchResponse, Strategy, parse_filter};
