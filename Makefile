@@ -18,7 +18,9 @@ PACKAGES := build-essential clang libclang-dev ccache ca-certificates python3 py
 # Python with sentence-transformers, torch and the other peers, for `make bench`; skipped where absent.
 PEERS_PYTHON ?= $(CACHE)/xunpin/peers/bin/python
 
-.PHONY: help setup build model demo test lint bench peers clean
+DEMO_QUERIES := 敏感肌抗老 冬天脸干到起皮 地铁上隔绝噪音
+
+.PHONY: help setup build model demo example test lint bench peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -47,10 +49,13 @@ model: build ## fetch and verify the language model (1.2 GB, once a machine)
 
 demo: setup model ## index the fixture catalogue and ask it three questions
 	@$(XUNPIN) index fixtures/catalogue/products.jsonl --index $(DEMO_INDEX) --model $(MODEL)
-	@for query in 敏感肌抗老 冬天脸干到起皮 地铁上隔绝噪音; do \
-	  echo; echo "\$$ $(XUNPIN) search $$query --index $(DEMO_INDEX) -k 5"; \
-	  $(XUNPIN) search "$$query" --index $(DEMO_INDEX) -k 5; \
+	@for query in $(DEMO_QUERIES); do \
+	  echo; echo "\$$ $(XUNPIN) search $$query --index $(DEMO_INDEX)"; \
+	  $(XUNPIN) search "$$query" --index $(DEMO_INDEX); \
 	done
+
+example: model ## run the library's example on the fixture catalogue
+	@$(CARGO) run $(PROFILE) --locked --workspace --example shop
 
 test: setup ## run every test (those that need the model or ../shared say so where they are absent)
 	@$(MAKE) --no-print-directory model || echo "test: the model could not be fetched; the tests that need it are skipped"

@@ -17,7 +17,8 @@ fn one_bad_line(bad: &[u8], words: &[&str]) -> (Shop, Vec<Value>) {
     let ran = shop.index_with(&[&file], &["--rejects", rejects.to_str().unwrap()]).expect(1);
     ran.tells(&["shop.jsonl:2"]).tells(words);
     assert_eq!(shop.products(), 2);
-    let kept = std::fs::read_to_string(rejects).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let kept =
+        std::fs::read_to_string(rejects).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     (shop, kept)
 }
 
@@ -72,7 +73,10 @@ fn control_characters_in_an_id() {
 #[test]
 fn control_characters_and_emoji_in_text_are_no_fault() {
     let shop = Shop::new();
-    let file = shop.write("shop.jsonl", "{\"id\":\"1\",\"title\":\"泡泡😀机\\u0007器\"}\n{\"id\":\"2\",\"title\":\"😀\"}\n");
+    let file = shop.write(
+        "shop.jsonl",
+        "{\"id\":\"1\",\"title\":\"泡泡😀机\\u0007器\"}\n{\"id\":\"2\",\"title\":\"😀\"}\n",
+    );
     shop.index(&[&file]).expect(0);
     assert_eq!(shop.search("😀", &[]).len(), 2);
 }
@@ -99,7 +103,9 @@ fn columns_that_are_not_recognised_are_listed() {
     let file = shop.write("shop.csv", "nr,what\n1,x\n");
     shop.index(&[&file]).expect(2).tells(&["shop.csv", "--map", "nr", "what"]);
     shop.index_with(&[&file], &["--map", "id=nr", "--map", "title=what"]).expect(0);
-    shop.index_with(&[&file], &["--map", "id=nr", "--map", "title=nothing"]).expect(2).tells(&["nothing", "what"]);
+    shop.index_with(&[&file], &["--map", "id=nr", "--map", "title=nothing"])
+        .expect(2)
+        .tells(&["nothing", "what"]);
     shop.index_with(&[&file], &["--map", "nonsense"]).expect(2).tells(&["nonsense"]);
 }
 
@@ -125,6 +131,12 @@ fn sync_refuses_to_delete_much_unless_forced() {
 fn dry_run_shows_columns_and_texts_and_writes_nothing() {
     let shop = Shop::new();
     let file = shop.write("shop.csv", "商品编号,商品名称,售价,shop\n1,温和精华,239,甲\n");
-    shop.index_with(&[&file], &["--dry-run"]).expect(0).tells(&["商品名称", "title", "售价", "price", "温和精华"]);
+    shop.index_with(&[&file], &["--dry-run"]).expect(0).tells(&[
+        "商品名称",
+        "title",
+        "售价",
+        "price",
+        "温和精华",
+    ]);
     assert!(!shop.index_path().exists());
 }

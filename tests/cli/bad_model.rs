@@ -14,7 +14,9 @@ fn index_with_model(shop: &Shop, model: &str) -> Ran {
 #[test]
 fn a_new_index_needs_a_model_that_exists() {
     let shop = Shop::new();
-    index_with_model(&shop, "embeddinggemma-300m").expect(2).tells(&["xunpin model pull embeddinggemma-300m"]);
+    index_with_model(&shop, "embeddinggemma-300m")
+        .expect(2)
+        .tells(&["xunpin model pull embeddinggemma-300m"]);
     index_with_model(&shop, "no-such-model").expect(2).tells(&["no-such-model", "embeddinggemma-300m"]);
     assert!(!shop.index_path().exists());
 }
@@ -51,9 +53,11 @@ fn a_wrong_dimension_is_told_with_both_numbers() {
     let right = config["out_features"].as_u64().unwrap();
     config["out_features"] = (right + 1).into();
     fs::write(&path, config.to_string()).unwrap();
-    index_with_model(&shop, model.to_str().unwrap())
-        .expect(3)
-        .tells(&["3_Dense", &right.to_string(), &(right + 1).to_string()]);
+    index_with_model(&shop, model.to_str().unwrap()).expect(3).tells(&[
+        "3_Dense",
+        &right.to_string(),
+        &(right + 1).to_string(),
+    ]);
 }
 
 #[test]

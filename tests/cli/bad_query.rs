@@ -44,7 +44,9 @@ fn filters_narrow_and_no_match_is_exit_code_1() {
     ] {
         assert_eq!(shop.search("面霜", &["--filter", filter]), ids, "{filter}");
     }
-    shop.run(&["search", "面霜", "--filter", "price > 1000"]).expect(1).tells(&["No product", "price > 1000"]);
+    shop.run(&["search", "面霜", "--filter", "price > 1000"])
+        .expect(1)
+        .tells(&["No product", "price > 1000"]);
 }
 
 #[test]

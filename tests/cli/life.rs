@@ -14,7 +14,10 @@ fn upsert_delete_verify_and_stats() {
     shop.run(&["delete", "2", "9"]).expect(1).tells(&["1 product deleted", "9"]);
     assert_eq!(shop.products(), 2);
     assert!(!shop.search("儿童雨鞋", &[]).contains(&"2".to_owned()));
-    let file = shop.write("second.jsonl", "{\"id\":\"1\",\"title\":\"电水壶\"}\n{\"id\":\"3\",\"title\":\"无线耳机\"}\n");
+    let file = shop.write(
+        "second.jsonl",
+        "{\"id\":\"1\",\"title\":\"电水壶\"}\n{\"id\":\"3\",\"title\":\"无线耳机\"}\n",
+    );
     let report = shop.index_with(&[&file], &["--format", "json"]).expect(0).json();
     assert_eq!((&report["embedded"], &report["unchanged"]), (&1.into(), &1.into()));
     assert_eq!(shop.search("电水壶", &["-k", "1"]), ["1"]);
@@ -28,14 +31,24 @@ fn the_same_catalogue_again_embeds_nothing() {
     let first = shop.index_with(&[&file], &["--format", "json"]).expect(0).json();
     assert_eq!(first["embedded"], 580);
     let again = shop.index_with(&[&file], &["--format", "json"]).expect(0).json();
-    assert_eq!((&again["embedded"], &again["updated"], &again["unchanged"]), (&0.into(), &0.into(), &580.into()));
+    assert_eq!(
+        (&again["embedded"], &again["updated"], &again["unchanged"]),
+        (&0.into(), &0.into(), &580.into())
+    );
 }
 
 #[test]
 fn csv_in_gb18030_from_standard_input() {
     let shop = Shop::new();
     let mut index = shop
-        .command(&["index", "-", "--model", fixture("tiny-gemma3").to_str().unwrap(), "--input-format", "csv"])
+        .command(&[
+            "index",
+            "-",
+            "--model",
+            fixture("tiny-gemma3").to_str().unwrap(),
+            "--input-format",
+            "csv",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -79,10 +92,12 @@ fn embed_gives_a_unit_vector_a_line() {
     let model = fixture("tiny-gemma3");
     let ran = shop.run(&["embed", file.to_str().unwrap(), "--model", model.to_str().unwrap()]);
     let ran = ran.expect(1).tells(&["texts.jsonl:2"]);
-    let lines: Vec<serde_json::Value> = ran.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        ran.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["id"], 7);
-    let norm: f64 = lines[0]["embedding"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap().powi(2)).sum();
+    let norm: f64 =
+        lines[0]["embedding"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap().powi(2)).sum();
     assert!((norm - 1.0).abs() < 1e-4, "{norm}");
 }
 

@@ -46,8 +46,10 @@ fn gentle_retinol_answers_sensitive_skin_anti_ageing() {
     let file = folder.path().join("skincare.jsonl");
     std::fs::write(&file, skincare).unwrap();
     xunpin(&["index", file.to_str().unwrap(), "--index", index, "--model", MODEL]).expect(0);
-    let answer = xunpin(&["search", "敏感肌抗老", "--index", index, "-k", "5", "--format", "json"]).expect(0).json();
-    let ids: Vec<&str> = answer["hits"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap()).collect();
+    let answer =
+        xunpin(&["search", "敏感肌抗老", "--index", index, "-k", "5", "--format", "json"]).expect(0).json();
+    let ids: Vec<&str> =
+        answer["hits"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"s001"), "温和A醇精华 is not among {ids:?}");
 }
 
@@ -64,7 +66,8 @@ fn beauty_by_exact_scan_and_by_graph() {
     xunpin(&["index", &file("products.csv"), "--index", index, "--model", MODEL]).expect(0);
     let ndcg = |strategy: &str| {
         let (queries, qrels) = (file("queries.tsv"), file("qrels.txt"));
-        let args = ["eval", "--index", index, "--queries", &queries, "--qrels", &qrels, "--strategy", strategy];
+        let args =
+            ["eval", "--index", index, "--queries", &queries, "--qrels", &qrels, "--strategy", strategy];
         let report = xunpin(&[&args[..], &["--format", "json"]].concat()).expect(0).json();
         assert_eq!(report["strategy"], strategy);
         report["means"]["ndcg@10"].as_f64().unwrap()

@@ -37,8 +37,10 @@ impl Shop {
     /// A shop with these products: `(id, title)`.
     pub(crate) fn with(products: &[(&str, &str)]) -> Self {
         let shop = Self::new();
-        let lines: Vec<String> =
-            products.iter().map(|(id, title)| serde_json::json!({"id": id, "title": title}).to_string()).collect();
+        let lines: Vec<String> = products
+            .iter()
+            .map(|(id, title)| serde_json::json!({"id": id, "title": title}).to_string())
+            .collect();
         let file = shop.write("first.jsonl", lines.join("\n"));
         shop.index(&[&file]).expect(0);
         shop

@@ -18,7 +18,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, with rejected input or no match; 2 wrong use; 3 failed.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 done; 1 done, with rejected input or no match; 2 wrong use; 3 failed.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -157,6 +158,9 @@ pub(crate) struct IndexArgs {
     /// Encoding of the input: utf-8, gb18030 or utf-16 (default: detected)
     #[arg(long, value_name = "NAME")]
     pub(crate) encoding: Option<String>,
+    /// Longest line that is read, in bytes; longer ones are rejected
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    pub(crate) max_line_bytes: usize,
     /// Where rejected lines go (default: INDEX.rejects.jsonl beside the index; written only if there are any)
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,

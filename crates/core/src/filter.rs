@@ -74,7 +74,8 @@ impl Field {
             Self::Tags => product.tags.iter().any(|tag| test(Held::Text(tag))),
             Self::Category => {
                 product.category.iter().any(|step| test(Held::Text(step)))
-                    || (2..=product.category.len()).any(|n| test(Held::Text(&product.category[..n].join("/"))))
+                    || (2..=product.category.len())
+                        .any(|n| test(Held::Text(&product.category[..n].join("/"))))
             }
             Self::Price => product.price.is_some_and(|v| test(Held::Number(v))),
             Self::Stock => product.stock.is_some_and(|v| test(Held::Number(v as f64))),
@@ -233,7 +234,9 @@ fn compare(held: Held<'_>, op: CompareOp, wanted: &Literal) -> bool {
         }
         (Held::Text(held), Literal::Text(wanted)) => Some(fold(held).cmp(&fold(wanted))),
         (Held::Bool(held), Literal::Bool(wanted)) => Some(held.cmp(wanted)),
-        (Held::Text(held), Literal::Bool(wanted)) => held.trim().parse::<bool>().ok().map(|held| held.cmp(wanted)),
+        (Held::Text(held), Literal::Bool(wanted)) => {
+            held.trim().parse::<bool>().ok().map(|held| held.cmp(wanted))
+        }
         _ => None,
     };
     match op {
@@ -277,8 +280,10 @@ mod tests {
         assert!(holds("sale_count", Greater, 20_000.0), "text columns compare as numbers with numbers");
         assert!(holds("title", Contains, "a醇"));
         assert!(!holds("price", Equal, "239"), "a number is not a text");
-        assert!(Filter::Compare { field: Field::from_name("酒精"), op: Equal, value: Literal::Bool(false) }
-            .matches(&serum()));
+        assert!(
+            Filter::Compare { field: Field::from_name("酒精"), op: Equal, value: Literal::Bool(false) }
+                .matches(&serum())
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use doc_id::{DocId, DocSet};
 pub use encoder::{EncodeError, Encoder, Matrix, Role};
 pub use filter::{CompareOp, Field, Filter, Literal};
 pub use fingerprint::Fingerprint;
-pub use nearest::{NearestError, NearestNeighbors, Neighbor};
+pub use nearest::{NearestError, NearestNeighbors, Neighbor, Strategy};
 pub use product::{AttributeValue, Product, ProductError};
 
 /// Version of the on-disk index format this build writes. Readers refuse newer ones.

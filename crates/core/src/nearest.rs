@@ -1,4 +1,31 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{DocId, DocSet};
+
+/// How nearest neighbours are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The index decides, by its size and the filter's.
+    #[default]
+    Auto,
+    /// Every vector is compared: exact, and slower the larger the index.
+    Exact,
+    /// The graph is walked: fast, and a few of the nearest may be missed.
+    Graph,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Exact => "exact",
+            Self::Graph => "graph",
+        })
+    }
+}
 
 /// One result of a nearest-neighbour search.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,7 +48,9 @@ impl Neighbor {
 #[non_exhaustive]
 pub enum NearestError {
     /// The caller's query has another length than the stored vectors: encode it with the index's model.
-    #[error("query vector has {got} values, the index holds vectors of {expected}; encode the query with the index's own model")]
+    #[error(
+        "query vector has {got} values, the index holds vectors of {expected}; encode the query with the index's own model"
+    )]
     Dimension {
         /// Length of the stored vectors.
         expected: usize,
@@ -43,7 +72,12 @@ pub trait NearestNeighbors: Send + Sync {
 
     /// The `k` stored vectors with the highest cosine to `query` (length [`dimension`](Self::dimension),
     /// unit norm), best first, ties by id; fewer if the index holds fewer. With `allowed`, only those ids.
-    fn nearest(&self, query: &[f32], k: usize, allowed: Option<&DocSet>) -> Result<Vec<Neighbor>, NearestError>;
+    fn nearest(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&DocSet>,
+    ) -> Result<Vec<Neighbor>, NearestError>;
 
     /// Checks a query's length and values.
     fn check_query(&self, query: &[f32]) -> Result<(), NearestError> {

@@ -103,7 +103,10 @@ impl Product {
             return Err(ProductError::Missing { field: "id" });
         }
         if self.id.len() > MAX_ID_BYTES {
-            return Err(invalid("id", format!("{} bytes long; at most {MAX_ID_BYTES} are kept", self.id.len())));
+            return Err(invalid(
+                "id",
+                format!("{} bytes long; at most {MAX_ID_BYTES} are kept", self.id.len()),
+            ));
         }
         if let Some(c) = self.id.chars().find(|c| c.is_control()) {
             return Err(invalid("id", format!("holds the control character U+{:04X}", c as u32)));
@@ -114,11 +117,17 @@ impl Product {
         if let Some(price) = self.price
             && !(price.is_finite() && price >= 0.0)
         {
-            return Err(invalid("price", format!("{price} is not a price; a number of 0 or more is expected")));
+            return Err(invalid(
+                "price",
+                format!("{price} is not a price; a number of 0 or more is expected"),
+            ));
         }
         for (name, values) in &self.attributes {
             if values.iter().any(|v| matches!(v, AttributeValue::Number(n) if !n.is_finite())) {
-                return Err(invalid(&format!("attributes.{name}"), "holds a number that is not finite".into()));
+                return Err(invalid(
+                    &format!("attributes.{name}"),
+                    "holds a number that is not finite".into(),
+                ));
             }
         }
         Ok(())

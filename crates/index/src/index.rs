@@ -2,9 +2,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use serde::Serialize;
 use serde_json::Value;
-use xunpin_core::{DocId, DocSet, Fingerprint, Neighbor, Product};
+use xunpin_core::{DocId, DocSet, Fingerprint, Neighbor, Product, Strategy};
 
 use crate::lock::WriterLock;
 use crate::manifest::{Folder, Manifest};
@@ -35,27 +34,14 @@ pub(crate) struct Writer {
     pub(crate) graph_from: u32,
 }
 
-/// How a search finds its neighbours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// [`Exact`](Self::Exact) where the index, or the set of allowed products, holds at most
-    /// [`exact_below`](IndexOptions::exact_below) or the set is under a twentieth of the index: there the scan is
-    /// as quick and finds everything. Else [`Graph`](Self::Graph).
-    #[default]
-    Auto,
-    /// Compare with every vector; see [`ExactScan`].
-    Exact,
-    /// Walk the graph; see [`GraphSearch`].
-    Graph,
-}
-
 /// What a search may be told.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SearchOptions<'a> {
     /// Only these products.
     pub allowed: Option<&'a DocSet>,
-    /// How to search.
+    /// How to search. [`Strategy::Auto`] scans where the index, or the set of allowed products, holds at most
+    /// [`exact_below`](IndexOptions::exact_below) or the set is under a twentieth of the index: there the scan is as
+    /// quick and finds everything.
     pub strategy: Strategy,
     /// Candidates that a walk keeps, at least `k`; more find better and take longer. `None`: 128, or twice `k` if
     /// that is more.

@@ -80,10 +80,11 @@ mod view;
 
 pub use batch::{Applied, Batch};
 pub use error::IndexError;
-pub use index::{Index, SearchOptions, SearchOutcome, Strategy};
+pub use index::{Index, SearchOptions, SearchOutcome};
 pub use options::IndexOptions;
 pub use record::Entry;
 pub use recovery::RecoveryNote;
 pub use stats::{ByteStats, SegmentStats, Stats, TailStats};
 pub use verify::{Problem, VerifyReport};
 pub use view::{ExactScan, GraphSearch};
+pub use xunpin_core::Strategy;

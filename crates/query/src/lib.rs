@@ -36,7 +36,8 @@ mod text;
 pub use filter::{
     FilterError, FilterProblem, MAX_FILTER_CHARS, MAX_FILTER_DEPTH, format_filter, parse_filter,
 };
-pub use request::{DEFAULT_RESULTS, MAX_EF, MAX_RESULTS, Mode, QueryError, SearchRequest, Strategy};
+pub use request::{DEFAULT_RESULTS, MAX_EF, MAX_RESULTS, Mode, QueryError, SearchRequest};
 pub use response::{Hit, SCHEMA, SearchResponse, TookMs};
 pub use retrieve::{Candidates, NearestPlan, ProductSource, RetrieveError, retrieve};
 pub use text::{MAX_QUERY_CHARS, normalize_query};
+pub use xunpin_core::Strategy;

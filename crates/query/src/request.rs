@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use xunpin_core::Filter;
+use xunpin_core::{Filter, Strategy};
 
 use crate::normalize_query;
 
@@ -50,12 +50,6 @@ pub enum QueryError {
         /// What was given.
         name: String,
     },
-    /// There is no such strategy.
-    #[error("`{name}` is no search strategy; expected one of: {}", names(Strategy::ALL))]
-    UnknownStrategy {
-        /// What was given.
-        name: String,
-    },
 }
 
 fn names<T: fmt::Display>(all: &[T]) -> String {
@@ -90,42 +84,6 @@ impl FromStr for Mode {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         by_name(Self::ALL, name).ok_or_else(|| QueryError::UnknownMode { name: name.to_owned() })
-    }
-}
-
-/// How the nearest vectors are found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// The index decides, by its size and the filter's.
-    #[default]
-    Auto,
-    /// Every vector is compared: exact, and slower the larger the index.
-    Exact,
-    /// The graph is walked: fast, and a few of the nearest may be missed.
-    Graph,
-}
-
-impl Strategy {
-    /// Every strategy.
-    pub const ALL: &[Self] = &[Self::Auto, Self::Exact, Self::Graph];
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Exact => "exact",
-            Self::Graph => "graph",
-        })
-    }
-}
-
-impl FromStr for Strategy {
-    type Err = QueryError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        by_name(Self::ALL, name).ok_or_else(|| QueryError::UnknownStrategy { name: name.to_owned() })
     }
 }
 
@@ -247,19 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn names_of_modes_and_strategies() {
+    fn names_of_modes() {
         assert_eq!("Semantic".parse(), Ok(Mode::Semantic));
         assert_eq!(
             "hybird".parse::<Mode>().unwrap_err().to_string(),
             "`hybird` is no search mode; expected one of: semantic"
-        );
-        for &strategy in Strategy::ALL {
-            assert_eq!(strategy.to_string().parse(), Ok(strategy));
-            assert_eq!(serde_json::to_value(strategy).unwrap(), strategy.to_string());
-        }
-        assert_eq!(
-            "fast".parse::<Strategy>().unwrap_err().to_string(),
-            "`fast` is no search strategy; expected one of: auto, exact, graph"
         );
     }
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
-use xunpin_core::Product;
+use xunpin_core::{Product, Strategy};
 
-use crate::{Mode, Strategy};
+use crate::Mode;
 
 /// Name and version of the form of [`SearchResponse`]'s JSON. Fields may be added within a version; one that is
 /// renamed, removed or given another meaning makes a new one.

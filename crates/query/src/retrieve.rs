@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
-use xunpin_core::{DocId, DocSet, EncodeError, Encoder, Filter, Neighbor, Product, Role};
+use xunpin_core::{DocId, DocSet, EncodeError, Encoder, Filter, Neighbor, Product, Role, Strategy};
 
-use crate::{Hit, SCHEMA, SearchRequest, SearchResponse, Strategy, TookMs, format_filter};
+use crate::{Hit, SCHEMA, SearchRequest, SearchResponse, TookMs, format_filter};
 
 /// Up to how many results the smaller of the two candidate depths serves.
 const FEW_RESULTS: usize = 200;

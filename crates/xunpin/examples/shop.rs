@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::temp_dir().join(format!("xunpin-example-{}", std::process::id()));
 
     let engine = Arc::new(Engine::builder(&folder).model(model).create()?);
-    let mut catalogue = Catalogue::open(&[Input::File(catalogue)], &Mapping::default(), ReadOptions::default())?;
+    let mut catalogue =
+        Catalogue::open(&[Input::File(catalogue)], &Mapping::default(), ReadOptions::default())?;
     let report = engine.ingest(&mut catalogue, &IngestOptions::default(), |at| {
         eprintln!("{} of the catalogue read, {} embedded", at.read, at.embedded);
         ControlFlow::Continue(())
@@ -28,7 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Any number of threads may ask while another writes.
     let asking = engine.clone();
     let answer = std::thread::spawn(move || {
-        let request = SearchRequest::new("敏感肌抗老")?.with_results(3)?.with_filter(parse_filter("price <= 400")?);
+        let request =
+            SearchRequest::new("敏感肌抗老")?.with_results(3)?.with_filter(parse_filter("price <= 400")?);
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(asking.search(&request)?)
     });
     // A new price costs a write, no embedding.

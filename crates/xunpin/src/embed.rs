@@ -59,8 +59,13 @@ pub(crate) fn draft(
 }
 
 /// Embeds what needs it and puts every draft that has a need into `batch`. The drafts are consumed in order.
-pub(crate) fn fill(encoder: &dyn Encoder, drafts: &mut Vec<Draft>, batch: &mut Batch) -> Result<(), EngineError> {
-    let texts: Vec<&str> = drafts.iter().filter(|d| d.need == Need::Embedding).map(|d| d.text.as_str()).collect();
+pub(crate) fn fill(
+    encoder: &dyn Encoder,
+    drafts: &mut Vec<Draft>,
+    batch: &mut Batch,
+) -> Result<(), EngineError> {
+    let texts: Vec<&str> =
+        drafts.iter().filter(|d| d.need == Need::Embedding).map(|d| d.text.as_str()).collect();
     let vectors = encoder.encode(&texts, Role::Document)?;
     let mut rows = vectors.iter();
     for draft in drafts.drain(..) {

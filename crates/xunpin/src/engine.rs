@@ -98,7 +98,8 @@ impl Engine {
         self.must_write()?;
         let _one_writes = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let encoder = self.encoder()?;
-        let mut drafts = embed::draft(&self.index, encoder.as_ref(), &self.settings.template, last_of_each(products))?;
+        let mut drafts =
+            embed::draft(&self.index, encoder.as_ref(), &self.settings.template, last_of_each(products))?;
         let mut batch = Batch::new();
         embed::fill(encoder.as_ref(), &mut drafts, &mut batch)?;
         Ok(self.index.apply(batch)?)
@@ -170,7 +171,8 @@ impl Engine {
 
 fn last_of_each(products: &[Product]) -> Vec<Product> {
     let mut seen = std::collections::HashSet::new();
-    let mut kept: Vec<Product> = products.iter().rev().filter(|p| seen.insert(p.id.as_str())).cloned().collect();
+    let mut kept: Vec<Product> =
+        products.iter().rev().filter(|p| seen.insert(p.id.as_str())).cloned().collect();
     kept.reverse();
     kept
 }

@@ -250,7 +250,8 @@ impl<'a> Run<'a> {
         let updated = self.pending.len() as u64 - embedded;
         let mut batch = Batch::new();
         embed::fill(self.engine.encoder()?.as_ref(), &mut self.pending, &mut batch)?;
-        let done = self.progress.embedded + self.progress.updated + self.progress.unchanged + embedded + updated;
+        let done =
+            self.progress.embedded + self.progress.updated + self.progress.unchanged + embedded + updated;
         batch.checkpoint(JOB, done.to_le_bytes());
         self.engine.index.apply(batch)?;
         self.progress.embedded += embedded;

@@ -32,8 +32,9 @@ pub use error::EngineError;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 
 pub use xunpin_core::{
-    AttributeValue, CompareOp, DocId, EncodeError, Encoder, Field, Filter, Fingerprint, Literal, Matrix, Product, Role,
+    AttributeValue, CompareOp, DocId, EncodeError, Encoder, Field, Filter, Fingerprint, Literal, Matrix,
+    Product, Role, Strategy,
 };
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;
-pub use xunpin_query::{Hit, Mode, SearchRequest, SearchResponse, Strategy, parse_filter};
+pub use xunpin_query::{Hit, Mode, SearchRequest, SearchResponse, parse_filter};

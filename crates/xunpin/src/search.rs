@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use xunpin_core::{DocId, DocSet, Filter, Product};
 use xunpin_index::{Index, IndexError, SearchOptions};
 use xunpin_query::{
-    Candidates, NearestPlan, ProductSource, RetrieveError, SearchRequest, SearchResponse, Strategy, retrieve,
+    Candidates, NearestPlan, ProductSource, RetrieveError, SearchRequest, SearchResponse, retrieve,
 };
 
 use crate::{Engine, EngineError};
@@ -38,18 +38,9 @@ impl ProductSource for Source<'_> {
         plan: &NearestPlan,
         allowed: Option<&DocSet>,
     ) -> Result<Candidates, IndexError> {
-        let strategy = match plan.strategy {
-            Strategy::Auto => xunpin_index::Strategy::Auto,
-            Strategy::Exact => xunpin_index::Strategy::Exact,
-            Strategy::Graph => xunpin_index::Strategy::Graph,
-        };
-        let options = SearchOptions { allowed, strategy, ef: plan.ef };
+        let options = SearchOptions { allowed, strategy: plan.strategy, ef: plan.ef };
         let found = self.index.search(query, plan.depth, &options)?;
-        let strategy = match found.strategy {
-            xunpin_index::Strategy::Graph => Strategy::Graph,
-            _ => Strategy::Exact,
-        };
-        Ok(Candidates { neighbors: found.neighbors, strategy })
+        Ok(Candidates { neighbors: found.neighbors, strategy: found.strategy })
     }
 
     fn product(&self, id: DocId) -> Result<Option<Product>, IndexError> {

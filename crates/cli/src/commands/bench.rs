@@ -32,7 +32,8 @@ struct EmbedBench {
 }
 
 pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
-    let text = std::fs::read_to_string(&args.texts).with_context(|| format!("{}: cannot be read", args.texts.display()))?;
+    let text = std::fs::read_to_string(&args.texts)
+        .with_context(|| format!("{}: cannot be read", args.texts.display()))?;
     let docs: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
     if docs.is_empty() {
         let message = format!("{} holds no text; one document a line is expected", args.texts.display());
@@ -77,8 +78,16 @@ pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
         Format::Json => output::json_line(&mut std::io::stdout().lock(), &result)?,
         Format::Table => {
             output::line(format!("{} {}, {} threads", result.model, result.precision, result.threads))?;
-            output::line(format!("{} documents of {:.1} tokens: {} a second", result.docs, tokens as f64 / docs.len() as f64, result.docs_per_s))?;
-            output::line(format!("one query: {} ms p50, {} ms p95", result.query_p50_ms, result.query_p95_ms))?;
+            output::line(format!(
+                "{} documents of {:.1} tokens: {} a second",
+                result.docs,
+                tokens as f64 / docs.len() as f64,
+                result.docs_per_s
+            ))?;
+            output::line(format!(
+                "one query: {} ms p50, {} ms p95",
+                result.query_p50_ms, result.query_p95_ms
+            ))?;
             output::line(format!("model loaded in {} s", result.load_s))?;
         }
     }

@@ -67,7 +67,12 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
     Ok(if rejected == 0 { Done::Fully } else { Done::Partly })
 }
 
-fn flush(encoder: &dyn Encoder, role: Role, waiting: &mut Vec<Text>, out: &mut impl Write) -> anyhow::Result<()> {
+fn flush(
+    encoder: &dyn Encoder,
+    role: Role,
+    waiting: &mut Vec<Text>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let texts: Vec<&str> = waiting.iter().map(|t| t.text.as_str()).collect();
     let vectors = encoder.encode(&texts, role)?;
     for (text, embedding) in waiting.iter().zip(vectors.iter()) {

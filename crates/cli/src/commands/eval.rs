@@ -38,7 +38,10 @@ pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<Done> {
         strategy = answer.strategy.to_string();
         total.push(Duration::from_secs_f64(answer.took_ms.total / 1e3));
         search.push(Duration::from_secs_f64(answer.took_ms.search / 1e3));
-        run.set(query.id.as_str(), answer.hits.iter().map(|h| ScoredDoc::new(h.id.as_str(), h.score.into())).collect());
+        run.set(
+            query.id.as_str(),
+            answer.hits.iter().map(|h| ScoredDoc::new(h.id.as_str(), h.score.into())).collect(),
+        );
     }
     if let Some(path) = &args.run_out {
         run.write(path, &format!("xunpin-{}", args.mode))?;

@@ -42,7 +42,11 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
     bar.finish_and_clear();
     let report = report?;
     match args.format {
-        Format::Json => output::json(&Json { schema: "xunpin.index.v1", report: &report, products: engine.stats().products })?,
+        Format::Json => output::json(&Json {
+            schema: "xunpin.index.v1",
+            report: &report,
+            products: engine.stats().products,
+        })?,
         Format::Table => print(&engine, args, &report)?,
     }
     let whole = report.progress.rejected == 0
@@ -66,7 +70,7 @@ fn open_catalogue(args: &IndexArgs) -> anyhow::Result<Catalogue> {
         None => Mapping::default(),
     };
     mapping.apply(&args.map).map_err(wrong_use)?;
-    let mut options = ReadOptions::default();
+    let mut options = ReadOptions { max_line_bytes: args.max_line_bytes, ..ReadOptions::default() };
     if let Some(name) = &args.input_format {
         options.format = Some(name.parse().map_err(wrong_use)?);
     }
@@ -207,7 +211,9 @@ fn dry_run(args: &IndexArgs, mut catalogue: Catalogue) -> anyhow::Result<Done> {
             .iter()
             .map(|(product, text, tokens)| json!({"product": product, "text": text, "tokens": tokens}))
             .collect();
-        output::json(&json!({"schema": "xunpin.dry-run.v1", "file": info, "products": products, "rejects": rejects}))?;
+        output::json(
+            &json!({"schema": "xunpin.dry-run.v1", "file": info, "products": products, "rejects": rejects}),
+        )?;
     } else {
         if let Some(info) = &info {
             print_columns(info)?;

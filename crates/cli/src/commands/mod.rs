@@ -25,7 +25,12 @@ fn builder(index: &IndexDir, threads: &Threads) -> EngineBuilder {
 }
 
 /// A request for `k` products, as the flags say.
-fn request(query: &str, k: usize, mode: &str, retrieval: &RetrievalArgs) -> anyhow::Result<xunpin::SearchRequest> {
+fn request(
+    query: &str,
+    k: usize,
+    mode: &str,
+    retrieval: &RetrievalArgs,
+) -> anyhow::Result<xunpin::SearchRequest> {
     let strategy = match retrieval.strategy {
         StrategyArg::Auto => xunpin::Strategy::Auto,
         StrategyArg::Exact => xunpin::Strategy::Exact,

@@ -40,7 +40,11 @@ pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
         output::line(format!("the hub could not be used: {reason}"))?;
     }
     let licence = &report.licence;
-    output::line(format!("licence: {}{}", licence.name, licence.url.as_ref().map_or_else(String::new, |u| format!(" ({u})"))))?;
+    output::line(format!(
+        "licence: {}{}",
+        licence.name,
+        licence.url.as_ref().map_or_else(String::new, |u| format!(" ({u})"))
+    ))?;
     if let Some(notice) = &licence.notice {
         output::line(notice)?;
     }
@@ -120,7 +124,9 @@ pub(crate) fn verify(model: &str, format: Format) -> anyhow::Result<Done> {
             let files: Vec<_> = report
                 .files
                 .iter()
-                .map(|f| json!({"path": f.path, "ok": f.state == FileState::Ok, "state": f.state.to_string()}))
+                .map(
+                    |f| json!({"path": f.path, "ok": f.state == FileState::Ok, "state": f.state.to_string()}),
+                )
                 .collect();
             output::json(&json!({"schema": "xunpin.model-verify.v1", "folder": report.folder,
                 "manifest": report.manifest, "ok": report.is_ok(), "files": files}))?;
@@ -131,7 +137,9 @@ pub(crate) fn verify(model: &str, format: Format) -> anyhow::Result<Done> {
             }
             let by = match &report.manifest {
                 Some(_) => "size and sha256 of every file compared with the known ones",
-                None => "no known model of that name: only the safetensors headers were compared with the files' sizes",
+                None => {
+                    "no known model of that name: only the safetensors headers were compared with the files' sizes"
+                }
             };
             output::line(format!("{} ({by})", if report.is_ok() { "all good" } else { "damaged" }))?;
             if let (false, Some(name)) = (report.is_ok(), &report.manifest) {

@@ -23,9 +23,19 @@ pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Done> {
         output::json(&Report { schema: "xunpin.stats.v1", model, fingerprint, stats: &stats })?;
         return Ok(Done::Fully);
     }
-    output::line(format!("index     {} (format {}, made by xunpin {})", args.index.index.display(), stats.format_version, stats.created_by))?;
+    output::line(format!(
+        "index     {} (format {}, made by xunpin {})",
+        args.index.index.display(),
+        stats.format_version,
+        stats.created_by
+    ))?;
     output::line(format!("products  {}", count(stats.products as u64, "product", "products")))?;
-    output::line(format!("model     {} ({}, {} values)", engine.model_name(), fingerprint.precision, stats.dimension))?;
+    output::line(format!(
+        "model     {} ({}, {} values)",
+        engine.model_name(),
+        fingerprint.precision,
+        stats.dimension
+    ))?;
     output::line(format!("commits   {}", stats.generation))?;
     for segment in &stats.segments {
         output::line(format!(
@@ -39,8 +49,12 @@ pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Done> {
         ))?;
     }
     let tail = &stats.tail;
-    output::line(format!("tail      {}, {} deleted", count(tail.vectors as u64, "vector", "vectors"), tail.deleted))?;
-    output::line(format!("search    {:?}", stats.strategy))?;
+    output::line(format!(
+        "tail      {}, {} deleted",
+        count(tail.vectors as u64, "vector", "vectors"),
+        tail.deleted
+    ))?;
+    output::line(format!("search    {}", stats.strategy))?;
     output::line(format!(
         "disk      {} (store {}, graph {})",
         bytes(stats.bytes.total),

@@ -6,7 +6,10 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// A table of `rows` under `header`; columns whose index is in `right` are aligned right.
 pub(crate) fn render(header: &[&str], right: &[usize], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
     table.add_rows(rows);
     for (at, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
@@ -47,7 +50,8 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let table = render(&["id", "n"], &[1], vec![vec!["甲乙".into(), "7".into()], vec!["c".into(), "12".into()]]);
+        let table =
+            render(&["id", "n"], &[1], vec![vec!["甲乙".into(), "7".into()], vec!["c".into(), "12".into()]]);
         let widths: Vec<usize> = table.lines().map(|l| l.width()).collect();
         assert_eq!(widths, [8, 8, 8], "{table}");
     }
