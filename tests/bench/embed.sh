@@ -2,7 +2,8 @@
 # Embedding speed of xunpin and of sentence-transformers on the same texts, taken in turns.
 #
 # usage: embed.sh XUNPIN MODEL PEERS_PYTHON [ROUNDS]
-# TEXTS (environment) holds one document a line; without it, the titles of the fixture catalogue are taken.
+# TEXTS (environment) holds one document a line. Without it: the first 600 titles of ../shared/data/beauty where that
+# folder is, else the titles of the fixture catalogue.
 # ../shared/bench/peer_embed.py measures the peer; without it or PEERS_PYTHON, only xunpin is measured.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -11,10 +12,17 @@ peer=$root/../shared/bench/peer_embed.py
 texts=${TEXTS:-}
 if [ -z "$texts" ]; then
   texts=$(mktemp) && trap 'rm -f "$texts"' EXIT
-  python3 -c 'import json, sys
-for path in sys.argv[1:]:
-    for line in open(path, encoding="utf-8"):
-        print(" ".join(json.loads(line)["title"].split()))' "$root"/fixtures/catalogue/products.jsonl > "$texts"
+  python3 - "$root" > "$texts" <<'PYTHON'
+import csv, json, os, sys
+root = sys.argv[1]
+beauty = root + "/../shared/data/beauty/products.csv"
+if os.path.exists(beauty):
+    products = list(csv.DictReader(open(beauty, encoding="utf-8")))[:600]
+else:
+    products = [json.loads(line) for line in open(root + "/fixtures/catalogue/products.jsonl", encoding="utf-8")]
+for product in products:
+    print(" ".join(product["title"].split()))
+PYTHON
 fi
 folder=$("$xunpin" model list --format json | python3 -c 'import json, sys
 print(next(m["folder"] for m in json.load(sys.stdin)["models"] if m["name"] == sys.argv[1]))' "$model")

@@ -45,6 +45,20 @@ pub(crate) enum Command {
     Bench(BenchCommand),
 }
 
+impl Command {
+    /// The threads asked for, where the command computes.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        match self {
+            Self::Index(args) => args.threads.threads,
+            Self::Search(args) => args.threads.threads,
+            Self::Eval(args) => args.threads.threads,
+            Self::Embed(args) => args.threads.threads,
+            Self::Bench(BenchCommand::Embed(args)) => args.threads.threads,
+            Self::Model(_) | Self::Delete(_) | Self::Verify(_) | Self::Stats(_) => None,
+        }
+    }
+}
+
 /// How a command prints its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod output;
 mod progress;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,9 @@ use args::{BenchCommand, Cli, Command, ModelCommand};
 use commands::{bench, delete, embed, eval, index, model, search, stats, verify};
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let cli = Cli::parse();
+    threads::settle(cli.command.threads());
+    let done = match cli.command {
         Command::Model(ModelCommand::Pull(args)) => model::pull(&args),
         Command::Model(ModelCommand::List { format }) => model::list(format),
         Command::Model(ModelCommand::Verify { model, format }) => model::verify(&model, format),
