@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use xunpin_eval::Qrels;
+
 use crate::support::{Ran, fixture, root};
 
 const MODEL: &str = "embeddinggemma-300m";
@@ -46,11 +48,12 @@ fn gentle_retinol_answers_sensitive_skin_anti_ageing() {
     let file = folder.path().join("skincare.jsonl");
     std::fs::write(&file, skincare).unwrap();
     xunpin(&["index", file.to_str().unwrap(), "--index", index, "--model", MODEL]).expect(0);
-    let answer =
-        xunpin(&["search", "敏感肌抗老", "--index", index, "-k", "5", "--format", "json"]).expect(0).json();
+    let answer = xunpin(&["search", "敏感肌抗老", "--index", index, "--format", "json"]).expect(0).json();
     let ids: Vec<&str> =
         answer["hits"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"s001"), "温和A醇精华 is not among {ids:?}");
+    let qrels = Qrels::read(&fixture("catalogue/qrels.txt")).unwrap();
+    assert_eq!(qrels.grade("q001", ids[0]), Some(3), "the first of {ids:?} is exactly what is wanted");
 }
 
 #[test]
