@@ -59,7 +59,7 @@ example: model ## run the library's example on the fixture catalogue
 
 test: setup ## run every test (those that need the model or ../shared say so where they are absent)
 	@$(MAKE) --no-print-directory model || echo "test: the model could not be fetched; the tests that need it are skipped"
-	@$(CARGO) test $(PROFILE) --workspace --locked
+	@$(CARGO) test $(PROFILE) --workspace --locked --no-fail-fast
 
 lint: setup ## formatting, clippy and documentation, warnings denied
 	@$(CARGO) fmt --all -- --check

@@ -1,5 +1,6 @@
 //! What the project is for, with the real model: skipped, saying so, where it or the data is absent.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -17,7 +18,10 @@ fn xunpin(args: &[&str]) -> Ran {
 fn model_is_here() -> bool {
     let here = xunpin(&["model", "list"]).stdout.lines().any(|l| l.contains(MODEL) && l.contains("present"));
     if !here {
-        eprintln!("skipped: the model {MODEL} is not on this machine (`xunpin model pull {MODEL}`)");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: the model {MODEL} is not on this machine (`xunpin model pull {MODEL}`)"
+        );
     }
     here
 }
@@ -25,7 +29,7 @@ fn model_is_here() -> bool {
 fn shared(name: &str) -> Option<PathBuf> {
     let path = root().join("../shared/data").join(name);
     if !path.exists() {
-        eprintln!("skipped: {} is not here", path.display());
+        let _ = writeln!(std::io::stderr(), "skipped: {} is not here", path.display());
         return None;
     }
     Some(path)

@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -24,7 +25,7 @@ fn golden() -> Option<Vec<Reference>> {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/golden/embeddinggemma-300m.jsonl");
     let rows = references(&path);
     if rows.is_none() {
-        println!("skipped: no reference file at {}", path.display());
+        let _ = writeln!(std::io::stderr(), "skipped: no reference file at {}", path.display());
     }
     rows
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -76,6 +77,10 @@ pub(crate) fn embeddinggemma() -> Option<PathBuf> {
     if folder.join("config.json").is_file() {
         return Some(folder);
     }
-    println!("skipped: no model at {}; set XUNPIN_MODEL or run `xunpin model pull`", folder.display());
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: no model at {}; set XUNPIN_MODEL or run `xunpin model pull`",
+        folder.display()
+    );
     None
 }

