@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use xunpin_eval::Qrels;
+use xunpin::eval::Qrels;
 
 use crate::support::{Ran, fixture, root};
 

@@ -12,7 +12,7 @@ pub(crate) const DEFAULT_MODEL: &str = "embeddinggemma-300m";
 
 /// Finds products by meaning: a shop's catalogue goes in, a shopper's own words come out as ranked products.
 #[derive(Debug, Parser)]
-#[command(name = "xunpin", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "xunpin", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

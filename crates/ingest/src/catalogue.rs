@@ -73,7 +73,8 @@ pub struct Catalogue {
     options: ReadOptions,
     current: Option<Open>,
     seen: SeenIds,
-    bytes_read: Arc<AtomicU64>,
+    /// Of the files that are finished.
+    bytes_done: u64,
     bytes_total: Option<u64>,
 }
 
@@ -82,6 +83,11 @@ struct Open {
     rows: Box<dyn Rows>,
     /// Entries it gave.
     records: u64,
+    /// Bytes taken from the file.
+    taken: Arc<AtomicU64>,
+    /// Bytes that its entries so far were made of, to within a small buffer; in packed files and UTF-16, where that
+    /// can't be told, the same as `taken`.
+    used: Arc<AtomicU64>,
 }
 
 impl Catalogue {
@@ -118,7 +124,7 @@ impl Catalogue {
             options,
             current: None,
             seen: SeenIds::default(),
-            bytes_read: Arc::default(),
+            bytes_done: 0,
             bytes_total: None,
         }
     }
@@ -130,7 +136,8 @@ impl Catalogue {
 
     /// How far the inputs are read.
     pub fn progress(&self) -> Progress {
-        Progress { bytes_read: self.bytes_read.load(Ordering::Relaxed), bytes_total: self.bytes_total }
+        let used = self.current.as_ref().map_or(0, |open| open.used.load(Ordering::Relaxed));
+        Progress { bytes_read: self.bytes_done + used, bytes_total: self.bytes_total }
     }
 
     /// The ids of the products given so far.
@@ -139,6 +146,7 @@ impl Catalogue {
     }
 
     fn open_next(&mut self) -> Result<bool, ReadError> {
+        self.bytes_done += self.current.as_ref().map_or(0, |open| open.taken.load(Ordering::Relaxed));
         self.current = match self.waiting.pop_front() {
             None => None,
             Some(Place::Stdin) => Some(self.open_stream(Path::new("<stdin>").into(), io::stdin())?),
@@ -165,13 +173,10 @@ impl Catalogue {
     fn open_parquet(&self, path: &Path) -> Result<Open, ReadError> {
         let file = File::open(path).map_err(|source| unreadable(path, source))?;
         let path: Arc<Path> = path.into();
-        let rows = ParquetRows::new(
-            file,
-            self.mapping.clone(),
-            self.options.max_line_bytes,
-            self.bytes_read.clone(),
-        )
-        .map_err(|source| ReadError::Damaged { path: path.clone(), records: 0, source })?;
+        let taken = Arc::default();
+        let rows =
+            ParquetRows::new(file, self.mapping.clone(), self.options.max_line_bytes, Arc::clone(&taken))
+                .map_err(|source| ReadError::Damaged { path: path.clone(), records: 0, source })?;
         check(&path, rows.plan())?;
         let info = FileInfo {
             path,
@@ -180,12 +185,13 @@ impl Catalogue {
             encoding: TextEncoding::Utf8,
             columns: rows.plan().uses(),
         };
-        Ok(Open { info, rows: Box::new(rows), records: 0 })
+        Ok(Open { info, rows: Box::new(rows), records: 0, used: taken.clone(), taken })
     }
 
     fn open_stream(&self, path: Arc<Path>, source: impl Read + Send + 'static) -> Result<Open, ReadError> {
         let cannot = |source| unreadable(&path, source);
-        let counted = Counted::new(source, self.bytes_read.clone());
+        let taken = Arc::default();
+        let counted = Counted::new(source, Arc::clone(&taken));
         let mut stream = Stream::open(counted, &path).map_err(cannot)?;
         let compression = stream.compression;
 
@@ -209,9 +215,18 @@ impl Catalogue {
             None => Format::from_content(&stream.head)
                 .ok_or_else(|| ReadError::UnknownFormat { path: path.to_path_buf() })?,
         };
+        let used = if compression == Compression::None && inner_encoding == encoding {
+            Arc::default()
+        } else {
+            Arc::clone(&taken)
+        };
         let max = self.options.max_line_bytes;
         let mut info = FileInfo { path, format, compression, encoding, columns: Vec::new() };
         let path = info.path.clone();
+        let reader = |stream: Stream| -> Box<dyn Read + Send> {
+            let reader = stream.into_reader(0);
+            if Arc::ptr_eq(&used, &taken) { reader } else { Box::new(Counted::new(reader, used.clone())) }
+        };
         let rows: Box<dyn Rows> = match format {
             Format::Parquet => return Err(ReadError::ParquetStream { path: path.to_path_buf() }),
             _ if stream.head.starts_with(crate::format::PARQUET_MAGIC) => {
@@ -222,12 +237,12 @@ impl Catalogue {
                     return Err(ReadError::JsonArray { path: path.to_path_buf() });
                 }
                 info.columns = self.mapping.describe(&jsonl::sample_columns(&stream.head, inner_encoding));
-                Box::new(Jsonl::new(stream.into_reader(0), inner_encoding, self.mapping.clone(), max))
+                Box::new(Jsonl::new(reader(stream), inner_encoding, self.mapping.clone(), max))
             }
             Format::Csv | Format::Tsv => {
                 let delimiter = delimited::delimiter(format, &stream.head);
                 let rows = Delimited::new(
-                    stream.into_reader(0),
+                    reader(stream),
                     delimiter,
                     inner_encoding,
                     self.mapping.clone(),
@@ -247,7 +262,7 @@ impl Catalogue {
                 Box::new(rows)
             }
         };
-        Ok(Open { info, rows, records: 0 })
+        Ok(Open { info, rows, records: 0, taken, used })
     }
 
     fn read(&mut self) -> Result<Option<Entry>, ReadError> {

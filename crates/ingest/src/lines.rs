@@ -17,7 +17,7 @@ pub(crate) struct LineInfo {
 
 impl Lines {
     pub(crate) fn new(reader: Box<dyn Read + Send>, limit: usize) -> Self {
-        Self { reader: BufReader::with_capacity(256 << 10, reader), limit, number: 0 }
+        Self { reader: BufReader::with_capacity(16 << 10, reader), limit, number: 0 }
     }
 
     pub(crate) fn limit(&self) -> usize {

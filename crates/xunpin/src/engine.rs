@@ -6,10 +6,10 @@ use xunpin_core::{Encoder, Product};
 use xunpin_index::{Batch, Index, Stats, VerifyReport};
 use xunpin_ingest::content_hash;
 
+use crate::EngineError;
 use crate::builder::{EngineBuilder, ModelChoice, load_encoder};
 use crate::search::FilterCache;
 use crate::settings::Settings;
-use crate::{EngineError, embed};
 
 /// An open index with the model that understands it. `Send + Sync`: share it behind an `Arc`; searches run during
 /// writes and see each commit whole.
@@ -17,7 +17,7 @@ pub struct Engine {
     pub(crate) index: Index,
     pub(crate) settings: Settings,
     pub(crate) filters: FilterCache,
-    /// Held while a catalogue goes in, so that two callers' batches don't interleave.
+    /// Held while a commit is checked against the index and applied.
     pub(crate) writing: Mutex<()>,
     choice: ModelChoice,
     threads: Option<usize>,
@@ -96,13 +96,8 @@ impl Engine {
             })?;
         }
         self.must_write()?;
-        let _one_writes = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let encoder = self.encoder()?;
-        let mut drafts =
-            embed::draft(&self.index, encoder.as_ref(), &self.settings.template, last_of_each(products))?;
-        let mut batch = Batch::new();
-        embed::fill(encoder.as_ref(), &mut drafts, &mut batch)?;
-        Ok(self.index.apply(batch)?)
+        let drafts = self.draft(last_of_each(products))?;
+        self.commit(drafts, Batch::new())
     }
 
     /// Removes products by the shop's ids, in one commit.

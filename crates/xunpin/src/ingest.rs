@@ -1,13 +1,14 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use serde::Serialize;
 use xunpin_index::Batch;
 use xunpin_ingest::{Catalogue, Entry, Reject, RejectsWriter};
 
-use crate::embed::{self, Draft, Need};
+use crate::embed::{Draft, Need};
 use crate::{Engine, EngineError};
 
 /// Records looked up in the index at a time.
@@ -126,7 +127,6 @@ impl Engine {
         mut progress: impl FnMut(&IngestProgress) -> ControlFlow<()>,
     ) -> Result<IngestReport, EngineError> {
         self.must_write()?;
-        let _one_writes = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let started = Instant::now();
         let mut run = Run::new(self, options)?;
         let mut interrupted = false;
@@ -222,10 +222,7 @@ impl<'a> Run<'a> {
 
     /// Compares what was read with the index and commits every full batch.
     fn advance(&mut self) -> Result<(), EngineError> {
-        let engine = self.engine;
-        let encoder = engine.encoder()?;
-        let products = std::mem::take(&mut self.unread);
-        for draft in embed::draft(&engine.index, encoder.as_ref(), &engine.settings.template, products)? {
+        for draft in self.engine.draft(std::mem::take(&mut self.unread))? {
             if draft.need == Need::Nothing {
                 self.progress.unchanged += 1;
                 continue;
@@ -246,16 +243,13 @@ impl<'a> Run<'a> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let embedded = std::mem::take(&mut self.embedding) as u64;
-        let updated = self.pending.len() as u64 - embedded;
+        self.embedding = 0;
+        let done = self.progress.embedded + self.progress.updated + self.progress.unchanged;
         let mut batch = Batch::new();
-        embed::fill(self.engine.encoder()?.as_ref(), &mut self.pending, &mut batch)?;
-        let done =
-            self.progress.embedded + self.progress.updated + self.progress.unchanged + embedded + updated;
-        batch.checkpoint(JOB, done.to_le_bytes());
-        self.engine.index.apply(batch)?;
-        self.progress.embedded += embedded;
-        self.progress.updated += updated;
+        batch.checkpoint(JOB, (done + self.pending.len() as u64).to_le_bytes());
+        let applied = self.engine.commit(std::mem::take(&mut self.pending), batch)?;
+        self.progress.embedded += (applied.inserted + applied.re_embedded) as u64;
+        self.progress.updated += applied.updated_in_place as u64;
         Ok(())
     }
 
@@ -281,6 +275,7 @@ impl<'a> Run<'a> {
             for id in ids {
                 batch.delete(id);
             }
+            let _one_writes = self.engine.writing.lock().unwrap_or_else(PoisonError::into_inner);
             deleted += index.apply(batch)?.deleted;
         }
         Ok(SyncOutcome::Deleted { deleted })

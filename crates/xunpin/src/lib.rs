@@ -16,7 +16,9 @@
 //! # }
 //! ```
 //!
-//! A catalogue file goes in with [`Engine::ingest`]; `examples/shop.rs` shows a back end's day.
+//! A catalogue file goes in with [`Engine::ingest`]; `examples/shop.rs` shows a back end's day. The modules are the
+//! parts an engine is made of: [`catalogue`] reads files, [`models`] fetches models, [`index`] is the store beneath,
+//! [`eval`] measures rankings.
 
 mod builder;
 mod embed;
@@ -35,6 +37,8 @@ pub use xunpin_core::{
     AttributeValue, CompareOp, DocId, EncodeError, Encoder, Field, Filter, Fingerprint, Literal, Matrix,
     Product, Role, Strategy,
 };
+pub use xunpin_eval as eval;
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;
+pub use xunpin_models as models;
 pub use xunpin_query::{Hit, Mode, SearchRequest, SearchResponse, parse_filter};

@@ -186,3 +186,32 @@ fn a_sync_keeps_what_it_cannot_be_sure_of() {
     assert_eq!(report.sync, Some(SyncOutcome::Deleted { deleted: 2 }));
     assert_eq!(engine.stats().products, 8);
 }
+
+#[test]
+fn writers_that_meet_leave_no_vector_of_another_text() {
+    let (_folder, _, engine) = new_engine();
+    let engine = Arc::new(engine);
+    let writers: Vec<_> = (0..3)
+        .map(|writer| {
+            let engine = engine.clone();
+            std::thread::spawn(move || {
+                for round in 0..40 {
+                    // Texts that change and change back, and prices that change between.
+                    let mut product =
+                        Product::new((round % 4).to_string(), ["面霜", "雨鞋"][(round / 4 + writer) % 2]);
+                    product.price = Some(round as f64);
+                    engine.upsert(&[product]).unwrap();
+                    if round % 7 == 0 {
+                        engine.delete(&[(round % 4).to_string().as_str()]).unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let report = engine.verify();
+    assert!(report.is_ok(), "{:?}", report.problems);
+    assert_eq!(report.products, engine.stats().products);
+}

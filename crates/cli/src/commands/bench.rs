@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::Serialize;
 use xunpin::Role;
-use xunpin_eval::Latency;
+use xunpin::eval::Latency;
 
 use crate::args::{BenchEmbedArgs, Format};
 use crate::exit::{Done, WrongUse};

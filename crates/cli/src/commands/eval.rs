@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use xunpin_eval::{EvalOptions, Evaluation, Latency, Metric, Qrels, Queries, Run, ScoredDoc, evaluate};
+use xunpin::eval::{EvalOptions, Evaluation, Latency, Metric, Qrels, Queries, Run, ScoredDoc, evaluate};
 
 use super::{builder, request};
 use crate::args::{EvalArgs, Format};

