@@ -1,6 +1,7 @@
 # Xunpin: `make help` lists the targets. Everything is built, tested, linted and measured in one profile
 # (release), in one build directory that all clones on this machine share, because RocksDB takes many minutes to
-# compile. ccache, where present, keeps its objects even when a changed dependency makes cargo ask for them again.
+# compile. Always --workspace: a single package would be built with other features of shared dependencies, and
+# RocksDB with them. ccache, where present, keeps its objects even when a changed dependency makes cargo ask for them again.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -55,7 +56,8 @@ demo: setup model ## index the fixture catalogue and ask it three questions
 	done
 
 example: model ## run the library's example on the fixture catalogue
-	@$(CARGO) run $(PROFILE) --locked --workspace --example shop
+	@$(CARGO) build $(PROFILE) --workspace --locked --example shop
+	@"$(CARGO_TARGET_DIR)/release/examples/shop"
 
 test: setup ## run every test (those that need the model or ../shared say so where they are absent)
 	@$(MAKE) --no-print-directory model || echo "test: the model could not be fetched; the tests that need it are skipped"

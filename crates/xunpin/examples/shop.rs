@@ -1,7 +1,7 @@
 //! A back end's day: a catalogue goes in, shoppers ask, a price changes, a product goes.
 //!
 //! Run it in a checkout with the model on the machine (`make model`):
-//! `make example`, or with another model: `XUNPIN_MODEL=fixtures/tiny-gemma3 make example`.
+//! `make example`; XUNPIN_MODEL names another model.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

@@ -4,14 +4,22 @@
 //! write to an index at a time; it serves searches from any number of threads while it writes, and other processes
 //! may open the same folder to read.
 //!
-//! ```no_run
+//! ```
 //! use xunpin::{Engine, Product, SearchRequest};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let engine = Engine::builder("indexes/shop").model("embeddinggemma-300m").create()?;
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("shop");
+//! # // Tiny, with random weights: it understands nothing, but runs anywhere.
+//! # let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/tiny-gemma3");
+//! // `model` is a known name, such as "embeddinggemma-300m", or a folder.
+//! let engine = Engine::builder(&path).model(model).create()?;
 //! engine.upsert(&[Product::new("p1", "温和A醇精华 30ml"), Product::new("p2", "儿童雨鞋 防滑")])?;
 //! let answer = engine.search(&SearchRequest::new("敏感肌抗老")?)?;
-//! assert_eq!(answer.hits[0].id, "p1");
+//! for hit in &answer.hits {
+//!     println!("{:.3} {} {}", hit.score, hit.id, hit.product.title);
+//! }
+//! # assert_eq!(answer.hits.len(), 2);
 //! # Ok(())
 //! # }
 //! ```
