@@ -31,6 +31,7 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
 
     let stop = stop_on_signal()?;
     let bar = progress::of_share();
+    bar.set_message("reading");
     let started = Instant::now();
     let report = engine.ingest(&mut catalogue, &options, |at| {
         if let Some(fraction) = at.fraction {
