@@ -140,3 +140,25 @@ fn dry_run_shows_columns_and_texts_and_writes_nothing() {
     ]);
     assert!(!shop.index_path().exists());
 }
+
+#[test]
+fn what_comes_before_the_damage_of_a_file_is_kept() {
+    let shop = Shop::new();
+    let lines: String = (0..300).map(|n| format!("{{\"id\":\"{n}\",\"title\":\"商品{n}\"}}\n")).collect();
+    let path = shop.path("shop.jsonl.gz");
+    let mut gzip = std::process::Command::new("gzip")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::fs::File::create(&path).unwrap())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut gzip.stdin.take().unwrap(), lines.as_bytes()).unwrap();
+    assert!(gzip.wait().unwrap().success());
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() * 2 / 3]).unwrap();
+    shop.index(&[&path]).expect(3).tells(&["shop.jsonl.gz", "incomplete"]);
+    let kept = shop.products();
+    assert!((100..300).contains(&kept), "{kept}");
+    std::fs::write(&path, &whole).unwrap();
+    let report = shop.index_with(&[&path], &["--format", "json"]).expect(0).json();
+    assert_eq!((&report["embedded"], &report["resumed_after"]), (&(300 - kept).into(), &kept.into()));
+}

@@ -68,6 +68,7 @@ pub struct Progress {
 /// An iterator: every line that is not blank gives an [`Entry`] (a CSV record of several lines gives one). After an
 /// `Err` it gives nothing more. An id that came before in the same run is rejected.
 pub struct Catalogue {
+    sources: Vec<Arc<Path>>,
     waiting: VecDeque<Place>,
     mapping: Arc<Mapping>,
     options: ReadOptions,
@@ -99,6 +100,7 @@ impl Catalogue {
             Place::Stdin => None,
         });
         let mut catalogue = Self::empty(mapping, options);
+        catalogue.sources = places.iter().map(Place::path).collect();
         catalogue.waiting = places.into();
         catalogue.bytes_total = bytes_total;
         catalogue.open_next()?;
@@ -113,12 +115,14 @@ impl Catalogue {
         options: ReadOptions,
     ) -> Result<Self, ReadError> {
         let mut catalogue = Self::empty(mapping, options);
+        catalogue.sources = vec![name.as_ref().into()];
         catalogue.current = Some(catalogue.open_stream(name.as_ref().into(), reader)?);
         Ok(catalogue)
     }
 
     fn empty(mapping: &Mapping, options: ReadOptions) -> Self {
         Self {
+            sources: Vec::new(),
             waiting: VecDeque::new(),
             mapping: Arc::new(mapping.clone()),
             options,
@@ -127,6 +131,11 @@ impl Catalogue {
             bytes_done: 0,
             bytes_total: None,
         }
+    }
+
+    /// All inputs, in the order they are read; `<stdin>` for standard input.
+    pub fn sources(&self) -> &[Arc<Path>] {
+        &self.sources
     }
 
     /// The file that is being read; `None` at the end.
@@ -149,7 +158,7 @@ impl Catalogue {
         self.bytes_done += self.current.as_ref().map_or(0, |open| open.taken.load(Ordering::Relaxed));
         self.current = match self.waiting.pop_front() {
             None => None,
-            Some(Place::Stdin) => Some(self.open_stream(Path::new("<stdin>").into(), io::stdin())?),
+            Some(place @ Place::Stdin) => Some(self.open_stream(place.path(), io::stdin())?),
             Some(Place::File { path, .. }) => Some(self.open_file(&path)?),
         };
         Ok(self.current.is_some())

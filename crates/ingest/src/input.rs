@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::ReadError;
 
@@ -43,6 +44,16 @@ pub(crate) enum Place {
         bytes: Option<u64>,
     },
     Stdin,
+}
+
+impl Place {
+    /// The file's path; `<stdin>` for standard input.
+    pub(crate) fn path(&self) -> Arc<Path> {
+        match self {
+            Self::File { path, .. } => path.as_path().into(),
+            Self::Stdin => Path::new("<stdin>").into(),
+        }
+    }
 }
 
 /// Looks every input up, so that a misspelt name is told before the work begins. A file named twice is read once.

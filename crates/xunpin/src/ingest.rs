@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xunpin_index::Batch;
 use xunpin_ingest::{Catalogue, Entry, Reject, RejectsWriter};
 
@@ -117,7 +117,8 @@ impl Engine {
     /// Puts a catalogue into the index: new products are embedded, those with a changed text embedded again, those with
     /// other changes written; by id, so that the same catalogue again changes nothing. Each commit holds whole products;
     /// an interrupted run goes on where it stopped, because what it committed is found unchanged. A bad line is
-    /// rejected, reported and kept in the rejects file, and the rest goes on; so is a second line with the same id.
+    /// rejected, reported and kept in the rejects file, and the rest goes on; so is a second line with the same id. If
+    /// the catalogue can't be read to its end, what came before is committed and the error returned.
     ///
     /// `progress` is called every 128 products and ends the run early by returning `Break`; what was committed stays.
     pub fn ingest(
@@ -128,14 +129,20 @@ impl Engine {
     ) -> Result<IngestReport, EngineError> {
         self.must_write()?;
         let started = Instant::now();
-        let mut run = Run::new(self, options)?;
+        let mut run = Run::new(self, catalogue, options)?;
         let mut interrupted = false;
         while let Some(entry) = catalogue.next() {
-            run.progress.read += 1;
-            match entry? {
-                Entry::Record(record) => run.unread.push(record.product),
-                Entry::Reject(reject) => run.reject(reject)?,
+            match entry {
+                Ok(Entry::Record(record)) => run.unread.push(record.product),
+                Ok(Entry::Reject(reject)) => run.reject(reject)?,
+                Err(error) => {
+                    // What came before the damage is good.
+                    run.advance()?;
+                    run.commit()?;
+                    return Err(error.into());
+                }
             }
+            run.progress.read += 1;
             if run.unread.len() >= LOOKUP {
                 run.advance()?;
                 run.progress.fraction = share_read(catalogue);
@@ -184,12 +191,31 @@ struct Run<'a> {
     pending: Vec<Draft>,
     /// How many of those are to be embedded.
     embedding: usize,
+    /// The catalogue's files, by which a run that goes on is told from another one.
+    sources: Vec<String>,
     resumed_after: Option<u64>,
 }
 
+/// How far a run came; in the index from its first commit to its end.
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    sources: Vec<String>,
+    /// Products that were in the index as the catalogue has them.
+    done: u64,
+}
+
 impl<'a> Run<'a> {
-    fn new(engine: &'a Engine, options: &'a IngestOptions) -> Result<Self, EngineError> {
-        let before = engine.index.checkpoint(JOB)?;
+    fn new(
+        engine: &'a Engine,
+        catalogue: &Catalogue,
+        options: &'a IngestOptions,
+    ) -> Result<Self, EngineError> {
+        let sources: Vec<String> =
+            catalogue.sources().iter().map(|s| s.to_string_lossy().into_owned()).collect();
+        // A checkpoint only informs: one that can't be understood, of another version say, tells nothing.
+        let before =
+            engine.index.checkpoint(JOB)?.and_then(|b| serde_json::from_slice::<Checkpoint>(&b).ok());
+        let resumed_after = before.filter(|b| b.sources == sources).map(|b| b.done);
         Ok(Self {
             engine,
             options,
@@ -201,7 +227,8 @@ impl<'a> Run<'a> {
             unread: Vec::new(),
             pending: Vec::new(),
             embedding: 0,
-            resumed_after: before.and_then(|b| b.try_into().ok()).map(u64::from_le_bytes),
+            sources,
+            resumed_after,
         })
     }
 
@@ -245,8 +272,10 @@ impl<'a> Run<'a> {
         }
         self.embedding = 0;
         let done = self.progress.embedded + self.progress.updated + self.progress.unchanged;
+        let done = done + self.pending.len() as u64;
+        let checkpoint = serde_json::json!(Checkpoint { sources: self.sources.clone(), done });
         let mut batch = Batch::new();
-        batch.checkpoint(JOB, (done + self.pending.len() as u64).to_le_bytes());
+        batch.checkpoint(JOB, checkpoint.to_string());
         let applied = self.engine.commit(std::mem::take(&mut self.pending), batch)?;
         self.progress.embedded += (applied.inserted + applied.re_embedded) as u64;
         self.progress.updated += applied.updated_in_place as u64;
