@@ -86,3 +86,23 @@ fn another_model_is_refused() {
     ran.expect(2).tells(&["another model", "weights", fixture("tiny-gemma3").to_str().unwrap()]);
     assert_eq!(shop.products(), 1);
 }
+
+#[test]
+fn a_damaged_graph_file_is_told_and_made_again() {
+    let shop = Shop::new();
+    let lines: String = (0..1_200).map(|n| format!("{{\"id\":\"{n}\",\"title\":\"商品{n}号\"}}\n")).collect();
+    shop.index(&[&shop.write("shop.jsonl", lines)]).expect(0);
+    let before = shop.search("商品7号", &["--strategy", "graph"]);
+    let segment = shop.index_path().join("graph/segment-00000000.xpg");
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    // A reader answers from memory and says so; the next writer mends the file.
+    shop.run(&["search", "商品7号", "--strategy", "graph"])
+        .expect(0)
+        .tells(&["note:", "segment 0"]);
+    assert_eq!(shop.search("商品7号", &["--strategy", "graph"]), before);
+    shop.run(&["delete", "1199"]).expect(0).tells(&["note:"]);
+    assert!(!shop.run(&["search", "商品7号"]).expect(0).stderr.contains("note:"));
+    shop.run(&["verify"]).expect(0);
+}

@@ -5,6 +5,7 @@ use crate::output::{self, count};
 
 pub(crate) fn run(args: &DeleteArgs) -> anyhow::Result<Done> {
     let engine = builder(&args.index, &Threads { threads: None }).open()?;
+    super::print_notes(&engine);
     let ids: Vec<&str> = args.ids.iter().map(String::as_str).collect();
     let report = engine.delete(&ids)?;
     match args.format {
