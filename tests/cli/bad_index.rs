@@ -98,9 +98,7 @@ fn a_damaged_graph_file_is_told_and_made_again() {
     bytes[200] ^= 1;
     fs::write(&segment, &bytes).unwrap();
     // A reader answers from memory and says so; the next writer mends the file.
-    shop.run(&["search", "商品7号", "--strategy", "graph"])
-        .expect(0)
-        .tells(&["note:", "segment 0"]);
+    shop.run(&["search", "商品7号", "--strategy", "graph"]).expect(0).tells(&["note:", "segment 0"]);
     assert_eq!(shop.search("商品7号", &["--strategy", "graph"]), before);
     shop.run(&["delete", "1199"]).expect(0).tells(&["note:"]);
     assert!(!shop.run(&["search", "商品7号"]).expect(0).stderr.contains("note:"));
