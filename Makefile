@@ -12,6 +12,9 @@ export CARGO_TARGET_DIR ?= $(CACHE)/xunpin/build
 # Looked up when a recipe runs, not when this file is read: `setup` may just have installed ccache.
 CARGO = $(if $(shell command -v ccache),CC="ccache cc" CXX="ccache c++") cargo
 PROFILE := --release
+# Which clone the build directory's workspace crates were compiled from.
+STAMP = $(CARGO_TARGET_DIR)/xunpin-clone
+CRATES := $(shell sed -n 's/^name = "\(xunpin.*\)"/\1/p' crates/*/Cargo.toml | sort -u)
 MODEL := embeddinggemma-300m
 DEMO_INDEX := indexes/demo
 XUNPIN := bin/xunpin
@@ -21,7 +24,17 @@ PEERS_PYTHON ?= $(CACHE)/xunpin/peers/bin/python
 
 DEMO_QUERIES := 敏感肌抗老 冬天脸干到起皮 地铁上隔绝噪音
 
-.PHONY: help setup build model demo example test lint bench peers clean
+# cargo knows a workspace crate by its path inside the workspace and its age, not by the clone it is in: without this, a
+# clone could run what another one compiled. Dependencies stay.
+own:
+	@mkdir -p "$(CARGO_TARGET_DIR)"; \
+	if [ "$$(cat "$(STAMP)" 2>/dev/null || true)" != "$(CURDIR)" ]; then \
+	  rm -f "$(STAMP)"; \
+	  cargo clean -q $(PROFILE) $(foreach c,$(CRATES),-p $(c)); \
+	  echo "$(CURDIR)" > "$(STAMP)"; \
+	fi
+
+.PHONY: own help setup build model demo example test lint bench peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -40,7 +53,7 @@ setup: ## install what the build needs (Debian packages; says what is missing el
 	fi
 	@echo "setup: ready"
 
-build: ## compile the program and leave it at bin/xunpin
+build: own ## compile the program and leave it at bin/xunpin
 	@$(CARGO) build $(PROFILE) --workspace --locked
 	@mkdir -p bin && cp -f "$(CARGO_TARGET_DIR)/release/xunpin" $(XUNPIN).new && mv -f $(XUNPIN).new $(XUNPIN)
 	@echo "build: $(XUNPIN)"
@@ -59,11 +72,11 @@ example: model ## run the library's example on the fixture catalogue
 	@$(CARGO) build $(PROFILE) --workspace --locked --example shop
 	@"$(CARGO_TARGET_DIR)/release/examples/shop"
 
-test: setup ## run every test (those that need the model or ../shared say so where they are absent)
+test: setup own ## run every test (those that need the model or ../shared say so where they are absent)
 	@$(MAKE) --no-print-directory model || echo "test: the model could not be fetched; the tests that need it are skipped"
 	@$(CARGO) test $(PROFILE) --workspace --locked --no-fail-fast
 
-lint: setup ## formatting, clippy and documentation, warnings denied
+lint: setup own ## formatting, clippy and documentation, warnings denied
 	@$(CARGO) fmt --all -- --check
 	@$(CARGO) clippy $(PROFILE) --workspace --all-targets --locked -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --workspace --no-deps --locked

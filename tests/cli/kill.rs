@@ -91,7 +91,8 @@ fn an_interrupted_run_commits_what_it_has_and_says_so() {
     while !shop.index_path().join("manifest.json").exists() {
         std::thread::sleep(Duration::from_millis(1));
     }
-    std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    let kill = format!("kill -INT {}", run.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     let ran = crate::support::Ran::from(run.wait_with_output().unwrap());
     // The signal may have come after the last commit.
     if ran.stdout.contains("interrupted") {

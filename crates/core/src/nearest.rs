@@ -90,3 +90,17 @@ pub trait NearestNeighbors: Send + Sync {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_is_shown_as_it_is_serialised() {
+        for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Graph] {
+            let name = serde_json::to_value(strategy).unwrap();
+            assert_eq!(name, strategy.to_string());
+            assert_eq!(serde_json::from_value::<Strategy>(name).unwrap(), strategy);
+        }
+    }
+}

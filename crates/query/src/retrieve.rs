@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use xunpin_core::{DocId, DocSet, EncodeError, Encoder, Filter, Neighbor, Product, Role, Strategy};
@@ -37,7 +38,7 @@ pub trait ProductSource {
     type Error: std::error::Error + 'static;
 
     /// The products that `filter` lets through.
-    fn allowed(&self, filter: &Filter) -> Result<DocSet, Self::Error>;
+    fn allowed(&self, filter: &Filter) -> Result<Arc<DocSet>, Self::Error>;
 
     /// The `plan.depth` stored vectors nearest to `query`, which has unit length; fewer if there are no more. With
     /// `allowed`, only those.
@@ -77,7 +78,7 @@ pub fn retrieve<S: ProductSource>(
     if allowed.is_some() {
         took.filter = ms(started.elapsed());
     }
-    let (hits, strategy) = if allowed.as_ref().is_some_and(DocSet::is_empty) {
+    let (hits, strategy) = if allowed.as_ref().is_some_and(|set| set.is_empty()) {
         (Vec::new(), Strategy::Exact)
     } else {
         let since = Instant::now();
@@ -85,7 +86,7 @@ pub fn retrieve<S: ProductSource>(
         let vector = vectors.iter().next().ok_or(EncodeError::Unusable { row: 0 })?;
         took.encode = ms(since.elapsed());
         let since = Instant::now();
-        let found = search(source, vector, request, allowed.as_ref()).map_err(RetrieveError::Source)?;
+        let found = search(source, vector, request, allowed.as_deref()).map_err(RetrieveError::Source)?;
         took.search = ms(since.elapsed());
         found
     };

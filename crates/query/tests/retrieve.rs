@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use xunpin_core::{
     DocId, DocSet, EncodeError, Encoder, Filter, Fingerprint, Matrix, Neighbor, Product, Role,
@@ -89,10 +90,12 @@ impl Shelf {
 impl ProductSource for Shelf {
     type Error = DiskGone;
 
-    fn allowed(&self, filter: &Filter) -> Result<DocSet, DiskGone> {
+    fn allowed(&self, filter: &Filter) -> Result<Arc<DocSet>, DiskGone> {
         let products = self.products.borrow();
         let passes = |product: &Option<Product>| product.as_ref().is_some_and(|p| filter.matches(p));
-        Ok((0..products.len()).filter(|&at| passes(&products[at])).map(|at| DocId(at as u32)).collect())
+        let set =
+            (0..products.len()).filter(|&at| passes(&products[at])).map(|at| DocId(at as u32)).collect();
+        Ok(Arc::new(set))
     }
 
     fn nearest(
@@ -203,8 +206,8 @@ fn a_product_that_no_longer_passes_is_left_out() {
     struct Repriced(Shelf);
     impl ProductSource for Repriced {
         type Error = DiskGone;
-        fn allowed(&self, _: &Filter) -> Result<DocSet, DiskGone> {
-            Ok([DocId(0), DocId(1)].into_iter().collect())
+        fn allowed(&self, _: &Filter) -> Result<Arc<DocSet>, DiskGone> {
+            Ok(Arc::new([DocId(0), DocId(1)].into_iter().collect()))
         }
         fn nearest(
             &self,

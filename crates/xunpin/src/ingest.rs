@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use xunpin_index::Batch;
 use xunpin_ingest::{Catalogue, Entry, Reject, RejectsWriter};
 
-use crate::embed::{Draft, Need};
+use crate::commit::{Draft, Need};
 use crate::{Engine, EngineError};
 
 /// Records looked up in the index at a time.

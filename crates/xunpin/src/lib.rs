@@ -29,7 +29,7 @@
 //! [`eval`] measures rankings.
 
 mod builder;
-mod embed;
+mod commit;
 mod engine;
 mod error;
 mod ingest;

@@ -28,8 +28,8 @@ struct Source<'a> {
 impl ProductSource for Source<'_> {
     type Error = IndexError;
 
-    fn allowed(&self, filter: &Filter) -> Result<DocSet, IndexError> {
-        Ok(self.filters.get(self.index, filter)?.as_ref().clone())
+    fn allowed(&self, filter: &Filter) -> Result<Arc<DocSet>, IndexError> {
+        self.filters.get(self.index, filter)
     }
 
     fn nearest(

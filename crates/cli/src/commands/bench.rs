@@ -7,7 +7,7 @@ use xunpin::eval::Latency;
 
 use crate::args::{BenchEmbedArgs, Format};
 use crate::exit::{Done, WrongUse};
-use crate::output;
+use crate::{output, threads};
 
 /// Documents a call: what indexing embeds between two commits.
 const BATCH: usize = 128;
@@ -40,7 +40,7 @@ pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
         return Err(WrongUse(message).into());
     }
     let started = Instant::now();
-    let encoder = xunpin::load_encoder(&args.model, args.threads.threads)?;
+    let encoder = xunpin::load_encoder(&args.model, None)?;
     let load_s = started.elapsed().as_secs_f64();
     // The first call faults the weights in from the page cache.
     encoder.encode(&docs[..docs.len().min(BATCH)], Role::Document)?;
@@ -60,12 +60,11 @@ pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
         }
     }
     let latency = Latency::of(&times).context("no query was timed")?;
-    let threads = args.threads.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     let result = EmbedBench {
         schema: "xunpin.bench.embed.v1",
         model: encoder.fingerprint().model.clone(),
         precision: encoder.fingerprint().precision.clone(),
-        threads: threads.unwrap_or(1),
+        threads: threads::settled(),
         docs: docs.len(),
         tokens,
         load_s: round(load_s, 2),

@@ -1,10 +1,10 @@
 use super::builder;
-use crate::args::{DeleteArgs, Format, Threads};
+use crate::args::{DeleteArgs, Format};
 use crate::exit::Done;
 use crate::output::{self, count};
 
 pub(crate) fn run(args: &DeleteArgs) -> anyhow::Result<Done> {
-    let engine = builder(&args.index, &Threads { threads: None }).open()?;
+    let engine = builder(&args.index).open()?;
     super::print_notes(&engine);
     let ids: Vec<&str> = args.ids.iter().map(String::as_str).collect();
     let report = engine.delete(&ids)?;

@@ -28,7 +28,7 @@ struct Report {
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<Done> {
     let queries = Queries::read(&args.queries)?;
     let qrels = Qrels::read(&args.qrels)?;
-    let engine = builder(&args.index, &args.threads).open_read_only()?;
+    let engine = builder(&args.index).open_read_only()?;
     super::print_notes(&engine);
     engine.encoder()?;
     let mut run = Run::new();

@@ -8,6 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 use xunpin::catalogue::{Catalogue, Entry, FileInfo, Input, Mapping, ReadOptions, Template};
+use xunpin::index::Index;
 use xunpin::{Engine, IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 
 use super::{builder, print_notes};
@@ -83,15 +84,16 @@ fn open_catalogue(args: &IndexArgs) -> anyhow::Result<Catalogue> {
     Ok(Catalogue::open(&inputs, &mapping, options).map_err(xunpin::EngineError::from)?)
 }
 
-/// The model to use: the one named, else for a new index the default one, else the index's own (`None`).
-fn model(args: &IndexArgs) -> Option<&str> {
-    let new = !xunpin::index::Index::exists(&args.index.index);
-    args.model.as_deref().or(new.then_some(DEFAULT_MODEL))
+/// The model of an index that this command makes.
+fn model_of_a_new_index(args: &IndexArgs) -> &str {
+    args.model.as_deref().unwrap_or(DEFAULT_MODEL)
 }
 
 fn open_engine(args: &IndexArgs) -> anyhow::Result<Engine> {
-    let mut builder = builder(&args.index, &args.threads);
-    if let Some(model) = model(args) {
+    let mut builder = builder(&args.index);
+    if !Index::exists(&args.index.index) {
+        builder = builder.model(model_of_a_new_index(args));
+    } else if let Some(model) = &args.model {
         builder = builder.model(model);
     }
     let engine = builder.create()?;
@@ -182,14 +184,11 @@ fn print(engine: &Engine, args: &IndexArgs, report: &IngestReport) -> anyhow::Re
 /// Shows what would be read and embedded.
 fn dry_run(args: &IndexArgs, mut catalogue: Catalogue) -> anyhow::Result<Done> {
     // The template may need the model's tokenizer to cut long descriptions.
-    let (encoder, template) = match model(args) {
-        Some(model) if !xunpin::index::Index::exists(&args.index.index) => {
-            (xunpin::load_encoder(model, args.threads.threads)?, Template::default())
-        }
-        _ => {
-            let engine = builder(&args.index, &args.threads).open_read_only()?;
-            (engine.encoder()?.clone(), engine.template().clone())
-        }
+    let (encoder, template) = if Index::exists(&args.index.index) {
+        let engine = builder(&args.index).open_read_only()?;
+        (engine.encoder()?.clone(), engine.template().clone())
+    } else {
+        (xunpin::load_encoder(model_of_a_new_index(args), None)?, Template::default())
     };
     let info = catalogue.info().cloned();
     let mut products = Vec::new();

@@ -12,16 +12,12 @@ pub(crate) mod verify;
 
 use xunpin::{Engine, EngineBuilder};
 
-use crate::args::{IndexDir, RetrievalArgs, StrategyArg, Threads};
+use crate::args::{IndexDir, RetrievalArgs, StrategyArg};
 use crate::exit::wrong_use;
 
 /// Starts opening the index a command names.
-fn builder(index: &IndexDir, threads: &Threads) -> EngineBuilder {
-    let builder = Engine::builder(&index.index);
-    match threads.threads {
-        Some(threads) => builder.threads(threads),
-        None => builder,
-    }
+fn builder(index: &IndexDir) -> EngineBuilder {
+    Engine::builder(&index.index)
 }
 
 /// A request for `k` products, as the flags say.

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<Done> {
     if let Some(filter) = &args.filter {
         request = request.with_filter(xunpin::parse_filter(filter).map_err(wrong_use)?);
     }
-    let engine = builder(&args.index, &args.threads).open_read_only()?;
+    let engine = builder(&args.index).open_read_only()?;
     super::print_notes(&engine);
     let answer = engine.search(&request)?;
     match args.format {

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::builder;
-use crate::args::{Format, StatsArgs, Threads};
+use crate::args::{Format, StatsArgs};
 use crate::exit::Done;
 use crate::output::{self, bytes, count};
 
@@ -15,7 +15,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Done> {
-    let engine = builder(&args.index, &Threads { threads: None }).open_read_only()?;
+    let engine = builder(&args.index).open_read_only()?;
     let stats = engine.stats();
     let fingerprint = engine.index().fingerprint();
     if args.format == Format::Json {

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::builder;
-use crate::args::{Format, Threads, VerifyArgs};
+use crate::args::{Format, VerifyArgs};
 use crate::exit::Done;
 use crate::output::{self, count};
 
@@ -14,7 +14,7 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<Done> {
-    let engine = builder(&args.index, &Threads { threads: None }).open_read_only()?;
+    let engine = builder(&args.index).open_read_only()?;
     super::print_notes(&engine);
     let report = engine.verify();
     if args.format == Format::Json {
