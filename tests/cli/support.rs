@@ -92,12 +92,14 @@ impl Shop {
         self.run(&args)
     }
 
-    /// The ids found for `query`.
+    /// The ids found for `query`, weak matches too: the tiny model understands nothing.
     pub(crate) fn search(&self, query: &str, flags: &[&str]) -> Vec<String> {
-        let mut args = vec!["search", query, "--format", "json"];
-        args.extend(flags);
-        let answer = self.run(&args).json();
-        answer["hits"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap().to_owned()).collect()
+        ids(&self.answer(query, &[&["--everything"], flags].concat()))
+    }
+
+    /// The answer to `query`, as JSON.
+    pub(crate) fn answer(&self, query: &str, flags: &[&str]) -> Value {
+        self.run(&[&["search", query, "--format", "json"], flags].concat()).json()
     }
 
     /// `xunpin stats`.
@@ -116,6 +118,11 @@ impl Shop {
         copy_folder(&self.model, &copy);
         copy
     }
+}
+
+/// The ids of an answer's hits.
+pub(crate) fn ids(answer: &Value) -> Vec<String> {
+    answer["hits"].as_array().unwrap().iter().map(|h| h["id"].as_str().unwrap().to_owned()).collect()
 }
 
 pub(crate) fn copy_folder(from: &Path, to: &Path) {

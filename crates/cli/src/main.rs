@@ -8,14 +8,15 @@ mod commands;
 mod exit;
 mod output;
 mod progress;
+mod stop;
 mod threads;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{BenchCommand, Cli, Command, ModelCommand};
-use commands::{bench, delete, embed, eval, index, model, search, stats, verify};
+use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
+use commands::{bench, delete, embed, eval, index, model, search, stats, tune, verify, word2vec};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,7 +32,15 @@ fn main() -> ExitCode {
         Command::Stats(args) => stats::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Embed(args) => embed::run(&args),
+        Command::Tune(args) => tune::run(&args),
+        Command::Word2vec(Word2VecCommand::Train(args)) => word2vec::train(&args),
+        Command::Word2vec(Word2VecCommand::Import(args)) => word2vec::import(&args),
+        Command::Word2vec(Word2VecCommand::Export(args)) => word2vec::export(&args),
+        Command::Word2vec(Word2VecCommand::Similar(args)) => word2vec::similar(&args),
+        Command::Word2vec(Word2VecCommand::Analogy(args)) => word2vec::analogy(&args),
         Command::Bench(BenchCommand::Embed(args)) => bench::embed(&args),
+        Command::Bench(BenchCommand::Search(args)) => bench::search(&args),
+        Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
     };
     exit::code(done)
 }

@@ -21,8 +21,9 @@ impl fmt::Display for DocId {
 }
 
 /// A set of [`DocId`]s, one bit each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct DocSet {
+    /// Words at the end may be zero.
     words: Vec<u64>,
     len: usize,
 }
@@ -31,6 +32,45 @@ impl DocSet {
     /// An empty set.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The set of a bitmap: bit `i` of word `w` stands for the id `64 w + i`.
+    pub fn from_words(words: Vec<u64>) -> Self {
+        let mut set = Self { words, len: 0 };
+        set.recount();
+        set
+    }
+
+    /// Adds every id of `other`.
+    pub fn union_with(&mut self, other: &Self) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word |= other;
+        }
+        self.recount();
+    }
+
+    /// Removes every id that is not in `other`.
+    pub fn intersect_with(&mut self, other: &Self) {
+        self.words.truncate(other.words.len());
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word &= other;
+        }
+        self.recount();
+    }
+
+    /// Removes every id of `other`.
+    pub fn subtract(&mut self, other: &Self) {
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word &= !other;
+        }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.len = self.words.iter().map(|word| word.count_ones() as usize).sum();
     }
 
     /// Adds `id`; true if it was not there.
@@ -86,6 +126,14 @@ impl DocSet {
     }
 }
 
+impl PartialEq for DocSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.words.iter().zip(&other.words).all(|(a, b)| a == b)
+    }
+}
+
+impl Eq for DocSet {}
+
 impl FromIterator<DocId> for DocSet {
     fn from_iter<I: IntoIterator<Item = DocId>>(ids: I) -> Self {
         let mut set = Self::new();
@@ -108,5 +156,38 @@ mod tests {
         assert_eq!(set.iter().map(|d| d.0).collect::<Vec<_>>(), [3, 64, 200]);
         assert!(set.remove(DocId(64)) && !set.remove(DocId(64)));
         assert_eq!(set.len(), 2);
+    }
+
+    #[test]
+    fn set_operations() {
+        let set = |ids: &[u32]| ids.iter().copied().map(DocId).collect::<DocSet>();
+        let (small, large) = (set(&[1, 5, 63]), set(&[5, 64, 1_000]));
+        for (a, b, union, both, only_a) in [
+            (&small, &large, set(&[1, 5, 63, 64, 1_000]), set(&[5]), set(&[1, 63])),
+            (&large, &small, set(&[1, 5, 63, 64, 1_000]), set(&[5]), set(&[64, 1_000])),
+            (&small, &set(&[]), set(&[1, 5, 63]), set(&[]), set(&[1, 5, 63])),
+        ] {
+            let apply = |change: fn(&mut DocSet, &DocSet)| {
+                let mut changed = a.clone();
+                change(&mut changed, b);
+                assert_eq!(changed.len(), changed.iter().count());
+                changed
+            };
+            assert_eq!(apply(DocSet::union_with), union);
+            assert_eq!(apply(DocSet::intersect_with), both);
+            assert_eq!(apply(DocSet::subtract), only_a);
+        }
+        assert_eq!(DocSet::from_words(vec![0b10_0010 | 1 << 63, 0]), small);
+    }
+
+    #[test]
+    fn equal_sets_are_equal_however_they_came_to_be() {
+        let mut shrunk: DocSet = [3, 200].into_iter().map(DocId).collect();
+        shrunk.remove(DocId(200));
+        let fresh: DocSet = [DocId(3)].into_iter().collect();
+        assert_eq!(shrunk, fresh);
+        shrunk.insert(DocId(201));
+        shrunk.remove(DocId(3));
+        assert_ne!(shrunk, fresh);
     }
 }

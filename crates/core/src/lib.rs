@@ -20,13 +20,15 @@ mod filter;
 mod fingerprint;
 mod nearest;
 mod product;
+mod text_match;
 
 pub use doc_id::{DocId, DocSet};
 pub use encoder::{EncodeError, Encoder, Matrix, Role};
-pub use filter::{CompareOp, Field, Filter, Literal};
+pub use filter::{CompareOp, Field, FieldValue, Filter, Literal, fold_text};
 pub use fingerprint::Fingerprint;
 pub use nearest::{NearestError, NearestNeighbors, Neighbor, Strategy};
 pub use product::{AttributeValue, Product, ProductError};
+pub use text_match::{ExactKind, ExactMatch, TextMatch, TextMatches};
 
 /// Version of the on-disk index format this build writes. Readers refuse newer ones.
 pub const FORMAT_VERSION: u32 = 1;

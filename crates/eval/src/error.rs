@@ -48,6 +48,18 @@ pub enum ReadError {
         /// What a line looks like.
         form: &'static str,
     },
+    /// A line of a JSON Lines file is not the object it should be.
+    #[error("{}:{line}: expected {expected}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What the line should be.
+        expected: &'static str,
+        /// What is wrong, with the column.
+        source: serde_json::Error,
+    },
     /// A column holds something that it can't.
     #[error("{}:{line}: {column} is `{value}`; expected {expected}", path.display())]
     Value {
@@ -105,6 +117,49 @@ pub enum ReadError {
         /// The document's id.
         doc: String,
     },
+}
+
+/// Why a BEIR folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CollectionError {
+    /// A part of the folder is missing: the path is wrong, or the collection is incomplete.
+    #[error("{}: no `{part}` in it; a BEIR folder holds corpus.jsonl, queries.jsonl and qrels/*.tsv", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// What is not there.
+        part: &'static str,
+    },
+    /// There are several splits and none is called `test`: the caller names one.
+    #[error("{}: several splits and no `test` among them; choose one of {}", folder.display(), splits.join(", "))]
+    ChooseSplit {
+        /// The folder.
+        folder: PathBuf,
+        /// The splits there are, sorted.
+        splits: Vec<String>,
+    },
+    /// The caller named a split that the folder doesn't have.
+    #[error("{}: no split `{split}`; there is {}", folder.display(), splits.join(", "))]
+    UnknownSplit {
+        /// The folder.
+        folder: PathBuf,
+        /// What was asked for.
+        split: String,
+        /// The splits there are, sorted.
+        splits: Vec<String>,
+    },
+    /// No query of the split stands in the queries file: the two belong to different collections.
+    #[error("{}: judges none of the queries in {}; check that both use the same ids", qrels.display(), queries.display())]
+    NoCommonQuery {
+        /// The split's file.
+        qrels: PathBuf,
+        /// The queries' file.
+        queries: PathBuf,
+    },
+    /// A file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
 }
 
 /// Why a run could not be written.
@@ -169,4 +224,42 @@ pub enum EvaluateError {
         /// The document's id.
         doc: String,
     },
+}
+
+/// Why systems could not be compared: the caller's evaluations or names don't fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// The evaluations are not over the same queries in the same order.
+    #[error(
+        "query `{query}` counts for one system only, or at another place; evaluate all systems with the same qrels and queries"
+    )]
+    OtherQueries {
+        /// A query that makes the difference.
+        query: String,
+    },
+    /// There is no query to compare by.
+    #[error("the evaluations hold no query")]
+    NoQueries,
+    /// An evaluation has no value of a metric that is compared or that another system has.
+    #[error("{metric} was not measured for every system; evaluate all systems with the same metrics")]
+    NoMetric {
+        /// The metric.
+        metric: Metric,
+    },
+    /// Two systems have one name, or a name is empty.
+    #[error("system name `{name}` is empty or given twice; give every system a name of its own")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The system whose gains and losses are asked for is not among those compared.
+    #[error("no system `{name}` among those compared")]
+    UnknownSystem {
+        /// The name.
+        name: String,
+    },
+    /// Not one system is marked as single, so there is nothing to compare with.
+    #[error("no system is marked as single; mark those that are no combination of others")]
+    NoSingleSystem,
 }

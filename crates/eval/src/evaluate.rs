@@ -78,6 +78,18 @@ pub struct Evaluation {
     pub qrels_without_query: Vec<String>,
 }
 
+impl Evaluation {
+    /// The figures of the query with the id `id`, if it counts.
+    pub fn query(&self, id: &str) -> Option<&QueryEvaluation> {
+        self.per_query.iter().find(|row| row.query == id)
+    }
+
+    /// Every query's value of `metric`, in the order of [`per_query`](Self::per_query); `None` if a query has none.
+    pub fn values(&self, metric: Metric) -> Option<Vec<f64>> {
+        self.per_query.iter().map(|row| row.scores.get(&metric).copied()).collect()
+    }
+}
+
 /// Scores `run` against `qrels`. Documents without a judgement count as not relevant, negative grades as 0. See
 /// the [crate documentation](crate) for the queries that count.
 pub fn evaluate(run: &Run, qrels: &Qrels, options: &EvalOptions) -> Result<Evaluation, EvaluateError> {
@@ -191,6 +203,10 @@ mod tests {
         assert_eq!(got.judged_at_10, Some(0.5), "one of q1's two results is judged");
         assert_eq!((got.per_query[0].results, got.per_query[0].relevant), (2, 2));
         assert_eq!(got.per_query[1].judged_at_10, None);
+        assert_eq!(got.values(Metric::ReciprocalRank(10)), Some(vec![0.5, 0.0]));
+        assert_eq!(got.values(Metric::Ndcg(3)), None);
+        assert_eq!(got.query("q2"), Some(&got.per_query[1]));
+        assert_eq!(got.query("q3"), None);
     }
 
     #[test]

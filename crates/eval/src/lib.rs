@@ -1,11 +1,16 @@
-//! Measures how well a ranking answers queries whose right answers are known. Needs no engine: it reads files
-//! in the TREC forms or takes the same data from memory.
+//! Measures how well rankings answer queries whose right answers are known, and how sure one may be that one system
+//! is better than another. Needs no engine: it reads files in the forms of TREC and BEIR or takes the same data from
+//! memory.
 //!
 //! * [`Queries`] are what is asked, [`Qrels`] the grades people gave (0 not relevant, higher is better),
 //!   [`Run`] what a system ranked for each query.
 //! * [`evaluate`] scores a run by the [`Metric`]s of [`EvalOptions`] and gives an [`Evaluation`]: a row for each
 //!   query and the means, which serialise to JSON.
 //! * [`Latency`] sums up how long the queries took.
+//! * [`Collection`] opens a BEIR folder.
+//! * [`compare`] says what separates two systems, with p value and interval; [`ComparisonReport`] sets several side
+//!   by side, as JSON and as a page of HTML.
+//! * [`ndcg`] on plain grades and [`folds`] serve programs that tune a ranking.
 //!
 //! # Which queries count
 //!
@@ -28,19 +33,34 @@
 //! # }
 //! ```
 
+mod collection;
+mod compare;
 mod error;
 mod evaluate;
+mod folds;
+mod html;
 mod latency;
 mod lines;
 mod metric;
 mod qrels;
 mod queries;
+mod random;
+mod report;
 mod run;
+mod significance;
 
-pub use error::{EvaluateError, ReadError, WriteError};
+pub use collection::{Collection, Corpus};
+pub use compare::{Comparison, compare};
+pub use error::{CollectionError, CompareError, EvaluateError, ReadError, WriteError};
 pub use evaluate::{EvalOptions, Evaluation, JUDGED_DEPTH, QueryEvaluation, evaluate};
+pub use folds::folds;
 pub use latency::Latency;
-pub use metric::{Metric, ParseMetricError};
+pub use metric::{Metric, ParseMetricError, ndcg};
 pub use qrels::{MAX_GRADE, Qrels};
 pub use queries::{Queries, Query};
+pub use report::{
+    AgainstBest, COMPARE_SCHEMA, ComparisonReport, ComparisonSetup, LeftOut, Method, QueryChange,
+    QueryScores, System, SystemSummary,
+};
 pub use run::{Run, ScoredDoc};
+pub use significance::{Interval, holm};

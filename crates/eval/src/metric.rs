@@ -1,5 +1,7 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -35,10 +37,7 @@ impl Metric {
     pub(crate) fn score(self, ranked: &[i32], judged: &[i32], reciprocal_rank_grade: i32) -> f64 {
         let top = &ranked[..ranked.len().min(self.depth())];
         match self {
-            Self::Ndcg(depth) => {
-                let ideal = discounted_gain(&judged[..judged.len().min(depth)]);
-                if ideal > 0.0 { discounted_gain(top) / ideal } else { 0.0 }
-            }
+            Self::Ndcg(depth) => ndcg(ranked, judged, depth),
             Self::ReciprocalRank(_) => {
                 let first = top.iter().position(|&grade| grade >= reciprocal_rank_grade);
                 first.map_or(0.0, |at| 1.0 / (at + 1) as f64)
@@ -52,9 +51,33 @@ impl Metric {
     }
 }
 
+/// nDCG of one ranking as [`Metric::Ndcg`] has it, 0 to 1, on plain grades, for a tuner that scores thousands of
+/// rankings. `ranked` holds the grades of the results in rank order, 0 for those nobody judged; `judged` the grades of
+/// all judged documents, in any order, though highest first saves sorting them. 0 if nothing is relevant or `k` is 0.
+///
+/// ```
+/// assert_eq!(xunpin_eval::ndcg(&[3, 0, 1], &[0, 1, 3], 1), 1.0);
+/// ```
+pub fn ndcg(ranked: &[i32], judged: &[i32], k: usize) -> f64 {
+    let mut judged = Cow::Borrowed(judged);
+    if !judged.is_sorted_by(|a, b| a >= b) {
+        judged.to_mut().sort_unstable_by(|a, b| b.cmp(a));
+    }
+    let ideal = discounted_gain(&judged[..judged.len().min(k)]);
+    if ideal > 0.0 { discounted_gain(&ranked[..ranked.len().min(k)]) / ideal } else { 0.0 }
+}
+
 fn discounted_gain(grades: &[i32]) -> f64 {
-    let gain = |grade: i32| f64::from(grade.clamp(0, MAX_GRADE)).exp2() - 1.0;
-    grades.iter().enumerate().map(|(at, &grade)| gain(grade) / ((at + 2) as f64).log2()).sum()
+    const KNOWN: usize = 128;
+    static DISCOUNTS: LazyLock<[f64; KNOWN]> = LazyLock::new(|| std::array::from_fn(discount));
+    let discount_of = |at: usize| DISCOUNTS.get(at).copied().unwrap_or_else(|| discount(at));
+    let gain = |grade: i32| ((1u64 << grade.clamp(0, MAX_GRADE)) - 1) as f64;
+    grades.iter().enumerate().map(|(at, &grade)| gain(grade) / discount_of(at)).sum()
+}
+
+/// By how much a result at position `at`, from 0, counts less.
+fn discount(at: usize) -> f64 {
+    ((at + 2) as f64).log2()
 }
 
 impl fmt::Display for Metric {
@@ -120,6 +143,25 @@ mod tests {
         assert!(close(Metric::Ndcg(1).score(&ranked, &[3, 2, 1, 0], 1), 1.0));
         assert!(close(Metric::Ndcg(10).score(&[3, 2, 1], &[3, 2, 1], 1), 1.0));
         assert_eq!(Metric::Ndcg(10).score(&[], &[3], 1), 0.0);
+    }
+
+    #[test]
+    fn plain_grades_give_what_the_metric_gives() {
+        let ranked: Vec<i32> = (0..200).map(|at| at * 7 % 5 - 1).collect();
+        let mut judged = ranked.clone();
+        judged.extend([3, 2, 3]);
+        let unsorted = ndcg(&ranked, &judged, 150);
+        judged.sort_unstable_by(|a, b| b.cmp(a));
+        for k in [1, 10, 150, 1_000] {
+            assert_eq!(ndcg(&ranked, &judged, k), Metric::Ndcg(k).score(&ranked, &judged, 1));
+        }
+        assert_eq!(unsorted, ndcg(&ranked, &judged, 150));
+        assert!(close(
+            ndcg(&[1], &[MAX_GRADE, 1], 10),
+            1.0 / (2f64.powi(MAX_GRADE) - 1.0 + 1.0 / 3f64.log2())
+        ));
+        assert_eq!(ndcg(&[3], &[3], 0), 0.0);
+        assert_eq!(ndcg(&[0], &[0, -1], 10), 0.0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::ReadError;
 use crate::lines::{bad_value, columns, for_each_line, open};
 
 const FORM: &str = "QUERY_ID ITERATION DOC_ID GRADE";
+const BEIR_FORM: &str = "QUERY_ID<TAB>DOC_ID<TAB>GRADE";
 
 /// Highest grade. Beyond it the gain 2^grade - 1 leaves no room for a second document; a number that large is a
 /// column mistaken for the grade.
@@ -23,17 +24,30 @@ impl Qrels {
         Self::default()
     }
 
-    /// Reads a UTF-8 file of TREC lines `QUERY_ID ITERATION DOC_ID GRADE`, columns separated by white space; the
-    /// second column is not used. A pair may be repeated with the same grade only.
+    /// Reads a UTF-8 file of TREC lines `QUERY_ID ITERATION DOC_ID GRADE`, columns separated by white space, the
+    /// second not used; or one of BEIR's, with the header `query-id corpus-id score` and those three columns
+    /// separated by tabs. A pair may be repeated with the same grade only.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         Self::parse(open(path)?, path)
     }
 
-    /// Reads the same form from `reader`; `path` is what errors call it.
+    /// Reads the same forms from `reader`; `path` is what errors call it.
     pub fn parse(reader: impl BufRead, path: &Path) -> Result<Self, ReadError> {
         let mut qrels = Self::new();
+        let mut beir = None;
         for_each_line(reader, path, FORM, |line, content| {
-            let [query, _, doc, written] = columns(content, path, line, FORM)?;
+            let (query, doc, written) = match beir {
+                None if is_beir_header(content) => {
+                    beir = Some(true);
+                    return Ok(());
+                }
+                Some(true) => beir_columns(content, path, line)?,
+                _ => {
+                    beir = Some(false);
+                    let [query, _, doc, written] = columns(content, path, line, FORM)?;
+                    (query, doc, written)
+                }
+            };
             let grade = match written.parse::<i32>() {
                 Ok(grade) if grade <= MAX_GRADE => grade,
                 Ok(_) => return Err(bad_value(path, line, "the grade", written, "an integer of at most 50")),
@@ -53,6 +67,9 @@ impl Qrels {
                 _ => Ok(()),
             }
         })?;
+        if qrels.is_empty() {
+            return Err(ReadError::Empty { path: path.to_owned(), form: BEIR_FORM });
+        }
         Ok(qrels)
     }
 
@@ -90,6 +107,30 @@ impl Qrels {
     pub fn is_empty(&self) -> bool {
         self.by_query.is_empty()
     }
+}
+
+fn is_beir_header(content: &str) -> bool {
+    let names = content.split_ascii_whitespace().map(|name| name.to_ascii_lowercase().replace('_', "-"));
+    names.eq(["query-id", "corpus-id", "score"])
+}
+
+/// Query, document and grade of one of BEIR's lines.
+fn beir_columns<'a>(
+    content: &'a str,
+    path: &Path,
+    line: usize,
+) -> Result<(&'a str, &'a str, &'a str), ReadError> {
+    let parts: Vec<&str> = content.split('\t').map(str::trim).collect();
+    let &[query, doc, grade] = parts.as_slice() else {
+        let (path, found) = (path.to_owned(), parts.len());
+        return Err(ReadError::Columns { path, line, expected: 3, found, form: BEIR_FORM });
+    };
+    for (column, name) in [("the query's id", query), ("the document's id", doc)] {
+        if name.is_empty() {
+            return Err(bad_value(path, line, column, name, "an id"));
+        }
+    }
+    Ok((query, doc, grade))
 }
 
 #[cfg(test)]
@@ -130,6 +171,23 @@ mod tests {
             (b"q1 0 \xe6 1\n", "qrels.txt:1: byte 6 is not valid UTF-8; save the file as UTF-8"),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn reads_the_three_columns_of_beir() {
+        let qrels =
+            parse("\u{feff}query-id\tcorpus-id\tscore\r\nq1\t商品 1\t2\r\n\nq2\td\t0\n".as_bytes()).unwrap();
+        assert_eq!(qrels.grade("q1", "商品 1"), Some(2));
+        assert_eq!(qrels.len(), 2);
+        for (lines, expected) in [
+            ("", "qrels.txt: empty; expected lines of the form `QUERY_ID<TAB>DOC_ID<TAB>GRADE`"),
+            ("q1 d 1\n", "qrels.txt:2: expected 3 columns, found 1: `QUERY_ID<TAB>DOC_ID<TAB>GRADE`"),
+            ("q1\t\t1\n", "qrels.txt:2: the document's id is ``; expected an id"),
+            ("q1\td\thigh\n", "qrels.txt:2: the grade is `high`; expected an integer such as 0, 1, 2"),
+        ] {
+            let text = format!("query-id\tcorpus-id\tscore\n{lines}");
+            assert_eq!(parse(text.as_bytes()).unwrap_err().to_string(), expected);
         }
     }
 

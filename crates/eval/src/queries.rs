@@ -1,4 +1,5 @@
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::io::BufRead;
 use std::path::Path;
 
@@ -8,6 +9,22 @@ use crate::ReadError;
 use crate::lines::{bad_value, for_each_line, open};
 
 const FORM: &str = "QUERY_ID<TAB>TEXT";
+const JSON_FORM: &str = r#"an object such as {"_id": "q1", "text": "the words of the query"}"#;
+
+/// A line of BEIR's `queries.jsonl`; its other fields are not used.
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(rename = "_id")]
+    id: EntryId,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EntryId {
+    Text(String),
+    Number(u64),
+}
 
 /// One query of a test collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,27 +42,21 @@ pub struct Queries {
 }
 
 impl Queries {
-    /// Reads a UTF-8 file of lines `QUERY_ID<TAB>TEXT`. Blank lines and a byte order mark are skipped.
+    /// Reads a UTF-8 file of lines `QUERY_ID<TAB>TEXT`, or of BEIR's lines `{"_id": "QUERY_ID", "text": "TEXT"}`: the
+    /// latter if the first line begins with `{`. Blank lines and a byte order mark are skipped.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
         Self::parse(open(path)?, path)
     }
 
-    /// Reads the same form from `reader`; `path` is what errors call it.
+    /// Reads the same forms from `reader`; `path` is what errors call it.
     pub fn parse(reader: impl BufRead, path: &Path) -> Result<Self, ReadError> {
         let mut queries = Vec::new();
         let mut first_lines: HashMap<String, usize> = HashMap::new();
+        let mut json = None;
         for_each_line(reader, path, FORM, |line, content| {
-            let parts: Vec<&str> = content.split('\t').collect();
-            let &[id, text] = parts.as_slice() else {
-                let found = parts.len();
-                return Err(ReadError::Columns {
-                    path: path.to_owned(),
-                    line,
-                    expected: 2,
-                    found,
-                    form: FORM,
-                });
-            };
+            let json = *json.get_or_insert_with(|| content.trim_start().starts_with('{'));
+            let (id, text) =
+                if json { from_json(content, path, line)? } else { from_columns(content, path, line)? };
             let (id, text) = (id.trim(), text.trim());
             if id.is_empty() || id.contains(char::is_whitespace) {
                 return Err(bad_value(path, line, "the query's id", id, "a name without white space"));
@@ -61,6 +72,11 @@ impl Queries {
             Ok(())
         })?;
         Ok(Self { queries })
+    }
+
+    /// Keeps the queries whose ids are in `ids`.
+    pub(crate) fn keep(&mut self, ids: &BTreeSet<&str>) {
+        self.queries.retain(|query| ids.contains(query.id.as_str()));
     }
 
     /// The queries in the file's order.
@@ -82,6 +98,42 @@ impl Queries {
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.queries.iter().map(|q| q.id.as_str())
     }
+}
+
+fn from_columns<'a>(
+    content: &'a str,
+    path: &Path,
+    line: usize,
+) -> Result<(Cow<'a, str>, Cow<'a, str>), ReadError> {
+    let parts: Vec<&str> = content.split('\t').collect();
+    match parts.as_slice() {
+        &[id, text] => Ok((id.into(), text.into())),
+        parts => Err(ReadError::Columns {
+            path: path.to_owned(),
+            line,
+            expected: 2,
+            found: parts.len(),
+            form: FORM,
+        }),
+    }
+}
+
+fn from_json(
+    content: &str,
+    path: &Path,
+    line: usize,
+) -> Result<(Cow<'static, str>, Cow<'static, str>), ReadError> {
+    let Entry { id, text } = serde_json::from_str(content).map_err(|source| ReadError::Json {
+        path: path.to_owned(),
+        line,
+        expected: JSON_FORM,
+        source,
+    })?;
+    let id = match id {
+        EntryId::Text(id) => id,
+        EntryId::Number(id) => id.to_string(),
+    };
+    Ok((id.into(), text.into()))
 }
 
 impl<'a> IntoIterator for &'a Queries {
@@ -124,6 +176,30 @@ mod tests {
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn reads_json_lines_too() {
+        let text = concat!(
+            "\u{feff}",
+            r#"{"_id": "b", "text": " 敏感肌\t抗老 ", "metadata": {"a": 1}}"#,
+            "\n\n",
+            r#"{"_id": 17, "text": "x"}"#
+        );
+        let queries = parse(text.as_bytes()).unwrap();
+        assert_eq!(queries.ids().collect::<Vec<_>>(), ["b", "17"]);
+        assert_eq!(queries.iter().next().unwrap().text, "敏感肌\t抗老");
+        for (text, expected) in [
+            ("{\"_id\": \"a\"}", "q.tsv:1: expected an object such as"),
+            ("{\"_id\": \"a\", \"text\": \"x\"}\nb\ty\n", "q.tsv:2: expected an object such as"),
+            ("{\"_id\": \"a b\", \"text\": \"x\"}", "q.tsv:1: the query's id is `a b`; expected"),
+            ("{\"_id\": \"a\", \"text\": \" \"}", "q.tsv:1: the query's text is ``; expected"),
+        ] {
+            let message = parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{message}");
+        }
+        let error = parse(b"{\"_id\": \"a\"}").unwrap_err();
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("missing field `text`"));
     }
 
     #[test]

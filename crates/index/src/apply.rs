@@ -9,12 +9,14 @@ use std::sync::Arc;
 use xunpin_core::{DocId, DocSet};
 
 use crate::IndexError;
-use crate::batch::{Applied, Batch, Change, Upsert};
+use crate::batch::{Applied, Batch, Change, StaticVector, Upsert};
 use crate::builder::GraphBuilder;
 use crate::index::{Index, Writer};
+use crate::journal;
 use crate::record::{self, DEAD_PREFIX, Entry, State};
 use crate::recovery::RecoveryNote;
 use crate::segment::{self, Segment};
+use crate::static_vectors::StaticRows;
 use crate::store::{Family, Writes};
 use crate::tail::{Block, Tail};
 use crate::view::View;
@@ -40,8 +42,9 @@ impl Index {
         let mut pending = Pending {
             writes: self.store.batch(),
             state: writer.state,
+            statics: StaticRows::new(&writer.state),
             block: Block::default(),
-            died: Vec::new(),
+            journal: record::Change::default(),
             applied: Applied::default(),
             dimension: self.options().dimension,
         };
@@ -49,6 +52,10 @@ impl Index {
             match change {
                 Change::Delete => pending.delete(id, before),
                 Change::Upsert(upsert) => pending.upsert(upsert, before)?,
+                Change::Static(vector) => {
+                    let entry = before.ok_or_else(|| IndexError::NoProduct { id: id.clone() })?;
+                    pending.set_static(entry.doc, vector)?;
+                }
             }
         }
         for (job, bytes) in &jobs {
@@ -57,8 +64,10 @@ impl Index {
                 None => pending.writes.delete(Family::Jobs, job.as_bytes()),
             }
         }
-        pending.state.generation += 1;
-        let Pending { mut writes, state, block, died, mut applied, .. } = pending;
+        let Pending { mut writes, mut state, statics, block, mut journal, mut applied, .. } = pending;
+        state.generation += 1;
+        statics.finish(&mut state);
+        journal::write(&mut writes, state.generation, &mut journal);
         writes.put_state(&state);
         writes.commit()?;
 
@@ -66,13 +75,14 @@ impl Index {
         applied.generation = state.generation;
         let mut view = View::clone(&self.view());
         view.tail = view.tail.with(block, writer.graph_from, self.options());
-        if !died.is_empty() {
+        if !journal.removed.is_empty() {
             let dead = Arc::make_mut(&mut view.dead);
-            died.into_iter().for_each(|doc| {
+            journal.removed.into_iter().for_each(|doc| {
                 dead.insert(doc);
             });
         }
         view.generation = state.generation;
+        view.static_version = state.static_version;
         view.products = state.products as usize;
         view.next_doc = state.next_doc;
         let (rows, dead_rows) = (view.tail.rows(), view.tail.dead_rows(&view.dead));
@@ -176,8 +186,9 @@ impl Index {
 struct Pending<'a> {
     writes: Writes<'a>,
     state: State,
+    statics: StaticRows,
     block: Block,
-    died: Vec<DocId>,
+    journal: record::Change,
     applied: Applied,
     dimension: usize,
 }
@@ -219,7 +230,19 @@ impl Pending<'_> {
         let entry = Entry { doc, content_hash: upsert.content_hash };
         self.writes.put(Family::Ids, id.as_bytes(), &entry.encode());
         self.writes.put(Family::Products, &record::doc_key(doc), &record::encode_product(&upsert.product));
-        Ok(())
+        self.journal.written.push(doc);
+        self.set_static(doc, &upsert.static_vector)
+    }
+
+    fn set_static(&mut self, doc: DocId, vector: &StaticVector) -> Result<(), IndexError> {
+        match vector {
+            StaticVector::Keep => Ok(()),
+            StaticVector::Set(vector) => self.statics.put(&mut self.writes, doc, vector),
+            StaticVector::Clear => {
+                self.statics.delete(&mut self.writes, doc);
+                Ok(())
+            }
+        }
     }
 
     /// Stores a vector under the next number. What is searched is what is stored, rounding included.
@@ -237,12 +260,13 @@ impl Pending<'_> {
         Ok(doc)
     }
 
-    /// The product's row goes; the vector stays under a tombstone, because graphs hold it and a segment's file is
-    /// made again from it.
+    /// The product's row goes, and its static vector; the vector stays under a tombstone, because graphs hold it and a
+    /// segment's file is made again from it.
     fn retire(&mut self, doc: DocId) {
         self.writes.delete(Family::Products, &record::doc_key(doc));
         self.writes.put(Family::Meta, &record::meta_key(DEAD_PREFIX, doc.0), &[]);
-        self.died.push(doc);
+        self.statics.delete(&mut self.writes, doc);
+        self.journal.removed.push(doc);
     }
 }
 

@@ -151,6 +151,26 @@ pub enum IndexError {
         /// The product's id.
         id: String,
     },
+    /// The caller gave a static vector to a product that the index does not hold (or that is deleted earlier in the
+    /// batch).
+    #[error(
+        "a static vector was given for product `{id}`, which is not in the index; upsert the product first"
+    )]
+    NoProduct {
+        /// The product's id.
+        id: String,
+    },
+    /// The caller gave, or asked for, static vectors of another length than the stored ones: another model made them.
+    #[error(
+        "static vectors of {got} values don't go with the stored ones of {expected}; train or import the word vectors \
+         again, which replaces all of them"
+    )]
+    StaticLength {
+        /// Length of the stored static vectors.
+        expected: usize,
+        /// Length of these.
+        got: usize,
+    },
     /// All 2^32 - 1 internal numbers are used up.
     #[error("the index has used up its internal numbers; index the catalogue into a new folder")]
     Full,

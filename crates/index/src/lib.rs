@@ -3,6 +3,9 @@
 //! * [`Index`] is an open index folder; [`Batch`] is what is written to it at once.
 //! * [`Index::search`] finds neighbours through [`ExactScan`] or [`GraphSearch`], which both implement
 //!   [`NearestNeighbors`](xunpin_core::NearestNeighbors).
+//! * [`Index::changes_since`] tells what is derived from the products (a full-text index, columns in memory) what to
+//!   do again, by generation; [`try_writer_lock`] lets a reader mend such a part on the disk.
+//! * [`StaticVectors`] are a second, independent family of vectors (Word2Vec), searched by an exact scan.
 //! * [`Index::verify`] checks everything, [`Index::stats`] counts, [`RecoveryNote`]s tell what opening had to mend.
 //!
 //! ```
@@ -32,11 +35,16 @@
 //! writer.lock      locked by the one writer; says who it is
 //! db/              RocksDB, the truth
 //! graph/           segment-NNNNNNNN.xpg, mapped; derived from db/
+//! lexical/         the full-text index, derived from db/; another crate's, never touched here
+//! word2vec/        word vectors; another crate's, never touched here
 //! ```
 //!
 //! A vector lives in the *tail*, in memory, until the tail is *frozen*: its graph is built (or taken over from the
 //! live graph, which a long ingest keeps) and written as a *segment*, which never changes. A product whose text
-//! changes gets a new number; the old one becomes a *tombstone*, and its vector stays for the graph's sake.
+//! changes gets a new number; the old one becomes a *tombstone*, and its vector stays for the graph's sake. Its static
+//! vector goes at once, as no graph holds it.
+//!
+//! Each batch leaves a row in the *journal*: which numbers had their product written, and which were removed.
 //!
 //! # What a crash leaves
 //!
@@ -47,7 +55,10 @@
 //! |---|---|
 //! | creation, before the manifest is renamed into place | no index; `create` may be called again, and goes on |
 //! | a batch, before its log record is whole | the state before the batch: RocksDB drops a torn last record |
-//! | a batch, after that | the state after the batch; it may not have been acknowledged, and applying it again is harmless |
+//! | a batch, after that | the state after the batch, its row of the journal included; it may not have been acknowledged, and applying it again is harmless |
+//! | filling in or clearing static vectors | chunks whose commit was acknowledged; of the last one all or nothing |
+//! | forgetting changes | the rows gone or still there |
+//! | the first opening for writing of an index without the family `static` | with the family, empty, or without it, to be made at the next such opening |
 //! | a freeze, before its file is renamed | a temporary file, removed; the tail as it was |
 //! | a freeze, before its commit | a segment file that no record names, removed; the tail as it was |
 //! | a freeze, after its commit | the frozen segment; its file was durable before the commit |
@@ -65,12 +76,15 @@ mod distance;
 mod durable;
 mod error;
 mod index;
+mod journal;
 mod lock;
 mod manifest;
 mod options;
 mod record;
 mod recovery;
+mod scan;
 mod segment;
+mod static_vectors;
 mod stats;
 mod store;
 mod tail;
@@ -79,11 +93,15 @@ mod verify;
 mod view;
 
 pub use batch::{Applied, Batch};
+pub use distance::dot;
 pub use error::IndexError;
-pub use index::{Index, SearchOptions, SearchOutcome};
+pub use index::{Gathered, Index, SearchOptions, SearchOutcome};
+pub use journal::Changes;
+pub use lock::{WriterLock, try_writer_lock};
 pub use options::IndexOptions;
 pub use record::Entry;
 pub use recovery::RecoveryNote;
+pub use static_vectors::StaticVectors;
 pub use stats::{ByteStats, SegmentStats, Stats, TailStats};
 pub use verify::{Problem, VerifyReport};
 pub use view::{ExactScan, GraphSearch};

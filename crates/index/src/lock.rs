@@ -1,11 +1,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::IndexError;
+use crate::manifest::Folder;
 
 /// What the holder of the lock tells about itself.
 #[derive(Serialize, Deserialize)]
@@ -15,10 +16,30 @@ struct Holder {
     started_unix: u64,
 }
 
-/// The right to write to an index: an operating-system lock on `writer.lock`, which ends with the process however
-/// it ends. The file's text only serves the message to the next one and stays behind.
-pub(crate) struct WriterLock {
+/// The right to write to an index: an operating-system lock on `writer.lock`, given back when this is dropped or the
+/// process ends, however it ends. The file's text only serves the message to the next one and stays behind.
+#[derive(Debug)]
+pub struct WriterLock {
     _file: File,
+}
+
+/// Takes the right to write to the index at `path` if nobody has it, for a reader that mends what is derived from the
+/// store and lies beside it, such as the full-text index. It does not open the index: the store is not to be written
+/// with it. `None` where another process, or an [`Index`](crate::Index) of this one, has it, and where the system lets
+/// this process write nothing there. Writers are refused while it is held, so give it back soon.
+pub fn try_writer_lock(path: impl AsRef<Path>) -> Result<Option<WriterLock>, IndexError> {
+    let folder = Folder::new(path.as_ref());
+    folder.read_manifest()?;
+    match WriterLock::take(&folder.lock(), folder.path()) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(IndexError::Locked { .. }) => Ok(None),
+        Err(IndexError::Io { source, .. })
+            if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 impl WriterLock {

@@ -13,8 +13,11 @@ const MANIFEST: &str = "manifest.json";
 const DB: &str = "db";
 const GRAPH: &str = "graph";
 const LOCK: &str = "writer.lock";
-/// Everything Xunpin puts at the top of an index folder; `lexical` is another crate's.
-const OURS: [&str; 6] = [MANIFEST, "manifest.json.tmp", DB, GRAPH, LOCK, "lexical"];
+/// Folders of other crates, whose contents this one leaves alone.
+const LEXICAL: &str = "lexical";
+const WORD2VEC: &str = "word2vec";
+/// Everything Xunpin puts at the top of an index folder.
+const OURS: [&str; 7] = [MANIFEST, "manifest.json.tmp", DB, GRAPH, LOCK, LEXICAL, WORD2VEC];
 
 /// `manifest.json`: what an index is, written once when it is made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +64,14 @@ impl Folder {
 
     pub(crate) fn graph(&self) -> PathBuf {
         self.0.join(GRAPH)
+    }
+
+    pub(crate) fn lexical(&self) -> PathBuf {
+        self.0.join(LEXICAL)
+    }
+
+    pub(crate) fn word2vec(&self) -> PathBuf {
+        self.0.join(WORD2VEC)
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

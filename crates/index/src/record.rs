@@ -4,13 +4,15 @@
 //! | column family | key | value |
 //! |---|---|---|
 //! | `meta` | `state` | JSON [`State`] |
-//! | `meta` | `dead/` + DocId (4 bytes) | empty; a tombstone |
+//! | `meta` | `change/` + generation (8 bytes) | number of DocIds written (4), those (4 each, rising), number of DocIds removed (4), those (4 each, rising) |
+//! | `meta` | `dead/` + DocId (4) | empty; a tombstone |
 //! | `meta` | `segment/` + number (4) | JSON [`SegmentRecord`] |
 //! | `ids` | the shop's id | DocId (4), content hash (16) |
 //! | `products` | DocId (4) | encoding (1 byte, 1 = JSON), the product |
 //! | `vectors` | DocId (4) | half-precision values, 2 bytes each |
 //! | `graph` | segment number (4), chunk (4) | CRC-32 of the payload (4), payload of up to 1 MiB |
 //! | `jobs` | the job's name | the caller's bytes |
+//! | `static` | DocId (4) | half-precision values, 2 bytes each; as many in every row |
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -28,6 +30,21 @@ pub(crate) struct State {
     pub(crate) next_segment: u32,
     /// Products stored.
     pub(crate) products: u64,
+    /// Rises with every commit that may have changed a row of `static`.
+    #[serde(default)]
+    pub(crate) static_version: u64,
+    /// Values of a row of `static`; 0 until there is one.
+    #[serde(default)]
+    pub(crate) static_dimension: u32,
+}
+
+/// What one batch did to the products: a row of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Product rows written.
+    pub(crate) written: Vec<DocId>,
+    /// Products deleted, or replaced under another number.
+    pub(crate) removed: Vec<DocId>,
 }
 
 /// One frozen segment. Its adjacency is in `graph`, its vectors are in `vectors`.
@@ -66,6 +83,7 @@ pub struct Entry {
 }
 
 pub(crate) const STATE_KEY: &[u8] = b"state";
+pub(crate) const CHANGE_PREFIX: &[u8] = b"change/";
 pub(crate) const DEAD_PREFIX: &[u8] = b"dead/";
 pub(crate) const SEGMENT_PREFIX: &[u8] = b"segment/";
 const JSON: u8 = 1;
@@ -82,8 +100,44 @@ pub(crate) fn meta_key(prefix: &[u8], number: u32) -> Vec<u8> {
     [prefix, &number.to_be_bytes()].concat()
 }
 
+pub(crate) fn change_key(generation: u64) -> Vec<u8> {
+    [CHANGE_PREFIX, &generation.to_be_bytes()].concat()
+}
+
+pub(crate) fn change_generation(key: &[u8]) -> Option<u64> {
+    key.strip_prefix(CHANGE_PREFIX)?.try_into().ok().map(u64::from_be_bytes)
+}
+
 pub(crate) fn chunk_key(segment: u32, chunk: u32) -> [u8; 8] {
     (u64::from(segment) << 32 | u64::from(chunk)).to_be_bytes()
+}
+
+impl Change {
+    /// Sorts both lists and lays them out.
+    pub(crate) fn encode(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(8 + 4 * (self.written.len() + self.removed.len()));
+        for docs in [&mut self.written, &mut self.removed] {
+            docs.sort_unstable();
+            // DocIds have 32 bits, and no list holds one twice.
+            bytes.extend((docs.len() as u32).to_le_bytes());
+            bytes.extend(docs.iter().flat_map(|doc| doc.0.to_le_bytes()));
+        }
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (written, rest) = split_docs(bytes)?;
+        let (removed, rest) = split_docs(rest)?;
+        rest.is_empty().then_some(Self { written, removed })
+    }
+}
+
+/// A counted list of DocIds, and what follows it.
+fn split_docs(bytes: &[u8]) -> Option<(Vec<DocId>, &[u8])> {
+    let (count, rest) = bytes.split_first_chunk::<4>()?;
+    let length = (u32::from_le_bytes(*count) as usize).checked_mul(4)?;
+    let (docs, rest) = rest.split_at_checked(length)?;
+    Some((docs.as_chunks::<4>().0.iter().map(|d| DocId(u32::from_le_bytes(*d))).collect(), rest))
 }
 
 impl Entry {
@@ -144,6 +198,19 @@ mod tests {
         let entry = Entry { doc: DocId(7), content_hash: u128::MAX - 3 };
         assert_eq!(Entry::decode(&entry.encode()), Some(entry));
         assert_eq!(Entry::decode(&[0; 19]), None);
+
+        let docs = |ids: &[u32]| ids.iter().copied().map(DocId).collect::<Vec<_>>();
+        let mut change = Change { written: docs(&[9, 3]), removed: docs(&[7]) };
+        let bytes = change.encode();
+        assert_eq!(bytes.len(), 20);
+        assert_eq!(Change::decode(&bytes), Some(Change { written: docs(&[3, 9]), removed: docs(&[7]) }));
+        let nothing = Change::default().encode();
+        assert_eq!(Change::decode(&nothing), Some(Change::default()));
+        for damaged in [&bytes[..19], &[&bytes[..], &[0]].concat(), &[0xff; 8], &[]] {
+            assert_eq!(Change::decode(damaged), None);
+        }
+        assert_eq!(change_generation(&change_key(u64::MAX - 1)), Some(u64::MAX - 1));
+        assert_eq!(change_generation(STATE_KEY), None);
 
         let product = Product::new("a", "题");
         assert_eq!(decode_product(&encode_product(&product)), Ok(product));

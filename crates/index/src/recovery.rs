@@ -186,6 +186,7 @@ impl Index {
             dimension: manifest.options.dimension,
             generation: state.generation,
             products: state.products as usize,
+            static_version: state.static_version,
             next_doc: state.next_doc,
             segments,
             tail,

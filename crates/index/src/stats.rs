@@ -72,6 +72,10 @@ pub struct ByteStats {
     pub db: u64,
     /// The mapped files, which are derived.
     pub graph: u64,
+    /// The full-text index, which is derived.
+    pub lexical: u64,
+    /// The word vectors.
+    pub word2vec: u64,
     /// The whole folder, parts of other crates included.
     pub total: u64,
 }
@@ -111,6 +115,8 @@ impl Index {
             bytes: ByteStats {
                 db: folder_size(&self.folder.db()),
                 graph: folder_size(&self.folder.graph()),
+                lexical: folder_size(&self.folder.lexical()),
+                word2vec: folder_size(&self.folder.word2vec()),
                 total: folder_size(self.path()),
             },
         }

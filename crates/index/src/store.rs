@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Direction, IteratorMode, LogLevel, Options, WriteBatch, WriteOptions,
+    Direction, IteratorMode, LogLevel, Options, Snapshot, WriteBatch, WriteOptions,
 };
 use xunpin_core::DocId;
 
@@ -22,11 +22,13 @@ pub(crate) enum Family {
     Vectors,
     Graph,
     Jobs,
+    /// Absent from indexes made before it existed, until they are opened for writing.
+    Static,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Meta, Self::Ids, Self::Products, Self::Vectors, Self::Graph, Self::Jobs];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Meta, Self::Ids, Self::Products, Self::Vectors, Self::Graph, Self::Jobs, Self::Static];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -36,6 +38,7 @@ impl Family {
             Self::Vectors => "vectors",
             Self::Graph => "graph",
             Self::Jobs => "jobs",
+            Self::Static => "static",
         }
     }
 }
@@ -67,25 +70,37 @@ const READ_PAUSE: Duration = Duration::from_millis(25);
 
 impl Store {
     pub(crate) fn open(path: &Path, access: Access) -> Result<Self, IndexError> {
-        let options = options(access);
-        let families = || {
+        let mut options = options(access);
+        let descriptors = |families: &[Family]| {
             let cache = Cache::new_lru_cache(64 << 20);
-            Family::ALL.map(|f| ColumnFamilyDescriptor::new(f.name(), family_options(f, &cache)))
+            let descriptor = |f: &Family| ColumnFamilyDescriptor::new(f.name(), family_options(*f, &cache));
+            families.iter().map(descriptor).collect::<Vec<_>>()
         };
         let db = match access {
             Access::Create | Access::Write => {
-                DB::open_cf_descriptors(&options, path, families()).map_err(|e| IndexError::store(path, e))?
+                // A missing family that every index has is damage, and RocksDB must say so.
+                let whole = || families(path).map(|found| found == readable(&found));
+                let creates = access == Access::Create || whole().map_err(|e| IndexError::store(path, e))?;
+                options.create_missing_column_families(creates);
+                DB::open_cf_descriptors(&options, path, descriptors(&Family::ALL))
+                    .map_err(|e| IndexError::store(path, e))?
             }
-            Access::Read => {
-                undisturbed(path, || DB::open_cf_descriptors_read_only(&options, path, families(), false))?
-            }
+            Access::Read => undisturbed(path, |families| {
+                DB::open_cf_descriptors_read_only(&options, path, descriptors(families), false)
+            })?,
         };
         Ok(Self { db, path: path.into() })
     }
 
-    fn family(&self, family: Family) -> &ColumnFamily {
-        // Opening names every family, and RocksDB fails where one is missing.
-        self.db.cf_handle(family.name()).expect("opened with every family")
+    /// `None` only for [`Family::Static`], in an index that is open for reading.
+    fn family(&self, family: Family) -> Option<&ColumnFamily> {
+        self.db.cf_handle(family.name())
+    }
+
+    /// A family to write to.
+    fn existing(&self, family: Family) -> &ColumnFamily {
+        // Only who holds the writer's lock writes, and an opening for writing names or makes every family.
+        self.family(family).expect("opened for writing with every family")
     }
 
     fn failed(&self, source: rocksdb::Error) -> IndexError {
@@ -102,7 +117,8 @@ impl Store {
     }
 
     pub(crate) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError> {
-        self.db.get_cf(self.family(family), key).map_err(|e| self.failed(e))
+        let Some(family) = self.family(family) else { return Ok(None) };
+        self.db.get_cf(family, key).map_err(|e| self.failed(e))
     }
 
     /// One answer a key, in their order.
@@ -112,9 +128,9 @@ impl Store {
         keys: &[K],
         mut read: impl FnMut(usize, &[u8]) -> Result<T, IndexError>,
     ) -> Result<Vec<Option<T>>, IndexError> {
-        let keys = keys.iter().map(AsRef::as_ref);
+        let Some(family) = self.family(family) else { return Ok(keys.iter().map(|_| None).collect()) };
         self.db
-            .batched_multi_get_cf(self.family(family), keys, false)
+            .batched_multi_get_cf(family, keys.iter().map(AsRef::as_ref), false)
             .into_iter()
             .enumerate()
             .map(|(at, row)| row.map_err(|e| self.failed(e))?.map(|bytes| read(at, &bytes)).transpose())
@@ -126,15 +142,9 @@ impl Store {
         &self,
         family: Family,
         from: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
     ) -> Result<(), IndexError> {
-        for row in self.rows(family, from) {
-            let (key, value) = row?;
-            if visit(&key, &value)?.is_break() {
-                break;
-            }
-        }
-        Ok(())
+        each(self.rows(family, from), visit)
     }
 
     /// The rows from `from` on, in key order.
@@ -143,14 +153,22 @@ impl Store {
         family: Family,
         from: &[u8],
     ) -> impl Iterator<Item = Result<Row, IndexError>> + '_ {
-        self.db
-            .iterator_cf(self.family(family), IteratorMode::From(from, Direction::Forward))
-            .map(|row| row.map_err(|e| self.failed(e)))
+        let rows = |family| self.db.iterator_cf(family, IteratorMode::From(from, Direction::Forward));
+        self.family(family).map(rows).into_iter().flatten().map(|row| row.map_err(|e| self.failed(e)))
+    }
+
+    /// The store as it is now, for reads that must fit together.
+    pub(crate) fn moment(&self) -> Moment<'_> {
+        Moment { store: self, snapshot: self.db.snapshot() }
     }
 
     /// The counters; an index that was never written to has none.
     pub(crate) fn state(&self) -> Result<State, IndexError> {
-        match self.get(Family::Meta, STATE_KEY)? {
+        self.read_state(self.get(Family::Meta, STATE_KEY)?)
+    }
+
+    fn read_state(&self, row: Option<Vec<u8>>) -> Result<State, IndexError> {
+        match row {
             Some(json) => {
                 serde_json::from_slice(&json).map_err(|e| self.damaged(format!("meta row `state`: {e}")))
             }
@@ -206,7 +224,47 @@ impl Store {
     }
 }
 
-/// A batch being filled; it is written as one, synced, or not at all.
+/// The store at one moment: what is committed later does not show.
+pub(crate) struct Moment<'a> {
+    store: &'a Store,
+    snapshot: Snapshot<'a>,
+}
+
+impl Moment<'_> {
+    /// The counters of this moment.
+    pub(crate) fn state(&self) -> Result<State, IndexError> {
+        let Some(meta) = self.store.family(Family::Meta) else { return Ok(State::default()) };
+        let row = self.snapshot.get_cf(meta, STATE_KEY).map_err(|e| self.store.failed(e))?;
+        self.store.read_state(row)
+    }
+
+    /// [`Store::scan`] of this moment.
+    pub(crate) fn scan(
+        &self,
+        family: Family,
+        from: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
+    ) -> Result<(), IndexError> {
+        let Some(family) = self.store.family(family) else { return Ok(()) };
+        let rows = self.snapshot.iterator_cf(family, IteratorMode::From(from, Direction::Forward));
+        each(rows.map(|row| row.map_err(|e| self.store.failed(e))), visit)
+    }
+}
+
+fn each(
+    rows: impl Iterator<Item = Result<Row, IndexError>>,
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
+) -> Result<(), IndexError> {
+    for row in rows {
+        let (key, value) = row?;
+        if visit(&key, &value)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A batch being filled; it is written as one or not at all.
 pub(crate) struct Writes<'a> {
     store: &'a Store,
     batch: WriteBatch,
@@ -214,11 +272,16 @@ pub(crate) struct Writes<'a> {
 
 impl Writes<'_> {
     pub(crate) fn put(&mut self, family: Family, key: &[u8], value: &[u8]) {
-        self.batch.put_cf(self.store.family(family), key, value);
+        self.batch.put_cf(self.store.existing(family), key, value);
     }
 
     pub(crate) fn delete(&mut self, family: Family, key: &[u8]) {
-        self.batch.delete_cf(self.store.family(family), key);
+        self.batch.delete_cf(self.store.existing(family), key);
+    }
+
+    /// Deletes the rows of keys from `from` to before `to`, however many, in one record.
+    pub(crate) fn delete_range(&mut self, family: Family, from: &[u8], to: &[u8]) {
+        self.batch.delete_range_cf(self.store.existing(family), from, to);
     }
 
     pub(crate) fn put_state(&mut self, state: &State) {
@@ -238,22 +301,37 @@ impl Writes<'_> {
         self.put(Family::Meta, &record::meta_key(SEGMENT_PREFIX, record.number), &json);
     }
 
+    /// Writes the batch; it is durable when this returns.
     pub(crate) fn commit(self) -> Result<(), IndexError> {
+        self.write(true)
+    }
+
+    /// Writes the batch; a crash of the machine may undo it, but only together with what was written after it.
+    pub(crate) fn commit_unsynced(self) -> Result<(), IndexError> {
+        self.write(false)
+    }
+
+    fn write(self, sync: bool) -> Result<(), IndexError> {
         let mut options = WriteOptions::default();
-        options.set_sync(true);
+        options.set_sync(sync);
         self.store.db.write_opt(self.batch, &options).map_err(|e| self.store.failed(e))
     }
 }
 
-/// Opens for reading, again if the writer dropped a log meanwhile. Had RocksDB read its list of tables before a flush
-/// and looked for logs after it, it would miss the batches in between without noticing. Logs go in their order, so if
-/// those of before are all there still, none was missed. A table dropped too early makes the opening fail.
-fn undisturbed(path: &Path, open: impl Fn() -> Result<DB, rocksdb::Error>) -> Result<DB, IndexError> {
+/// Opens for reading, again if the writer dropped a log or added a family meanwhile. Had RocksDB read its list of tables
+/// before a flush and looked for logs after it, it would miss the batches in between without noticing. Logs go in their
+/// order, so if those of before are all there still, none was missed. A table dropped too early makes the opening fail.
+fn undisturbed(
+    path: &Path,
+    open: impl Fn(&[Family]) -> Result<DB, rocksdb::Error>,
+) -> Result<DB, IndexError> {
     let mut failed = None;
     for _ in 0..READ_TRIES {
         let before = logs(path);
-        match open() {
-            Ok(db) if before.is_subset(&logs(path)) => return Ok(db),
+        let opened =
+            families(path).and_then(|found| Ok((open(&readable(&found))?, found == families(path)?)));
+        match opened {
+            Ok((db, true)) if before.is_subset(&logs(path)) => return Ok(db),
             Ok(_) => failed = None,
             Err(error) => failed = Some(error),
         }
@@ -263,6 +341,17 @@ fn undisturbed(path: &Path, open: impl Fn() -> Result<DB, rocksdb::Error>) -> Re
         Some(error) => IndexError::store(path, error),
         None => IndexError::Busy { path: path.into() },
     })
+}
+
+/// The families that a store holds.
+fn families(path: &Path) -> Result<Vec<Family>, rocksdb::Error> {
+    let names = DB::list_cf(&Options::default(), path)?;
+    Ok(Family::ALL.into_iter().filter(|f| names.iter().any(|name| name == f.name())).collect())
+}
+
+/// The families to open for reading: all, but for the one that may be absent.
+fn readable(found: &[Family]) -> Vec<Family> {
+    Family::ALL.into_iter().filter(|f| *f != Family::Static || found.contains(f)).collect()
 }
 
 /// Names of RocksDB's logs.
@@ -279,7 +368,6 @@ pub(crate) fn chunk_count(length: usize) -> u32 {
 fn options(access: Access) -> Options {
     let mut options = Options::default();
     options.create_if_missing(access == Access::Create);
-    options.create_missing_column_families(access == Access::Create);
     // Refuses to open on a damaged record that has others after it; only a torn last record (a write that was never
     // acknowledged) is dropped. The default mode would drop every acknowledged batch after the damage.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
@@ -298,7 +386,7 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     blocks.set_block_cache(cache);
     // Large rows read in order want large blocks; small ones read singly, small blocks.
     blocks.set_block_size(match family {
-        Family::Vectors | Family::Graph => 64 << 10,
+        Family::Vectors | Family::Graph | Family::Static => 64 << 10,
         _ => 8 << 10,
     });
     if family == Family::Ids {
@@ -309,7 +397,7 @@ fn family_options(family: Family, cache: &Cache) -> Options {
     options.set_compression_type(DBCompressionType::None);
     options.set_write_buffer_size(match family {
         Family::Vectors | Family::Products | Family::Graph => 16 << 20,
-        Family::Meta | Family::Ids | Family::Jobs => 4 << 20,
+        Family::Meta | Family::Ids | Family::Jobs | Family::Static => 4 << 20,
     });
     options
 }

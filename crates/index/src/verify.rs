@@ -20,6 +20,8 @@ pub struct VerifyReport {
     pub products: usize,
     /// Vectors checked, deleted ones included.
     pub vectors: usize,
+    /// Static vectors checked.
+    pub static_vectors: usize,
     /// Segments checked.
     pub segments: usize,
     /// Tombstones checked.
@@ -136,6 +138,7 @@ impl Index {
         let listed = check.ids();
         check.products(&listed, hash);
         check.vectors(&listed);
+        check.static_vectors(&listed);
         for segment in &view.segments {
             check.segment(segment);
         }
@@ -263,9 +266,7 @@ impl Check<'_> {
             if !record::decode_vector(value, view.dimension, &mut vector) {
                 return report.add(inconsistent(doc, "its vector has the wrong length"));
             }
-            let norm = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-            // Rounding to half precision adds its own part.
-            if norm.is_nan() || (norm - 1.0).abs() > 2.0 * NORM_TOLERANCE {
+            if let Some(norm) = wrong_norm(&vector) {
                 report.add(inconsistent(doc, &format!("its vector has length {norm}, not 1")));
             }
             if view.vector(doc) != Some(vector.as_slice()) {
@@ -280,6 +281,53 @@ impl Check<'_> {
         if searched != count {
             let (stored, counted) = (count as u64, searched as u64);
             self.report.add(Problem::Counter { name: "searched vectors".into(), stored, counted });
+        }
+    }
+
+    fn static_vectors(&mut self, listed: &DocSet) {
+        let state = self.index.store.state();
+        let Some(state) = self.readable("meta", state) else { return };
+        let mut vector = Vec::new();
+        let mut count = 0;
+        self.scan(Family::Static, |report, key, value| {
+            count += 1;
+            let Some(doc) = record::key_doc(key) else {
+                return report.add(bad_key("static", key));
+            };
+            if !listed.contains(doc) {
+                report.add(inconsistent(doc, "it has a static vector and no product"));
+            }
+            vector.clear();
+            if !record::decode_vector(value, state.static_dimension as usize, &mut vector) {
+                report.add(inconsistent(doc, "its static vector has the wrong length"));
+            } else if let Some(norm) = wrong_norm(&vector) {
+                report.add(inconsistent(doc, &format!("its static vector has length {norm}, not 1")));
+            }
+        });
+        self.report.static_vectors = count;
+    }
+
+    /// The rows lead without a gap to the present generation, and can be understood.
+    fn journal(&mut self) {
+        let now = self.view.generation;
+        let mut last = None;
+        self.scan(Family::Meta, |report, key, row| {
+            let Some(generation) = record::change_generation(key) else { return };
+            let bad = |reason: &str| Problem::BadRow {
+                part: "meta".into(),
+                key: format!("change/ {generation}"),
+                reason: reason.into(),
+            };
+            if record::Change::decode(row).is_none() {
+                report.add(bad("its lists of internal numbers have the wrong length"));
+            }
+            if last.is_some_and(|last| last + 1 != generation) {
+                report.add(bad("the row before it is missing"));
+            }
+            last = Some(generation);
+        });
+        if let Some(last) = last.filter(|last| *last != now) {
+            self.report.add(Problem::Counter { name: "journal".into(), stored: now, counted: last });
         }
     }
 
@@ -323,9 +371,10 @@ impl Check<'_> {
 
     /// What no other check reads.
     fn others(&mut self) {
-        for family in [Family::Meta, Family::Graph, Family::Jobs] {
+        for family in [Family::Graph, Family::Jobs] {
             self.scan(family, |_, _, _| {});
         }
+        self.journal();
         let state = self.index.store.state();
         if let Some(state) = self.readable("meta", state)
             && (state.generation, state.next_doc) != (self.view.generation, self.view.next_doc)
@@ -334,6 +383,12 @@ impl Check<'_> {
             self.report.add(Problem::Counter { name: "generation".into(), stored, counted });
         }
     }
+}
+
+/// The length of a vector that is not 1. Rounding to half precision adds its own part to the tolerance.
+fn wrong_norm(vector: &[f32]) -> Option<f32> {
+    let norm = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+    (norm.is_nan() || (norm - 1.0).abs() > 2.0 * NORM_TOLERANCE).then_some(norm)
 }
 
 fn inconsistent(doc: DocId, reason: &str) -> Problem {

@@ -1,10 +1,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use xunpin_core::{DocId, DocSet, NearestError, NearestNeighbors, Neighbor};
 
 use crate::distance::dot;
+use crate::scan::{Part, scan};
 use crate::segment::Segment;
 use crate::tail::{LiveGraph, Tail};
 use crate::top::{Top, finish};
@@ -16,6 +16,7 @@ pub(crate) struct View {
     pub(crate) dimension: usize,
     pub(crate) generation: u64,
     pub(crate) products: usize,
+    pub(crate) static_version: u64,
     /// DocIds from here on are newer than the view.
     pub(crate) next_doc: u32,
     pub(crate) segments: Vec<Arc<Segment>>,
@@ -39,9 +40,6 @@ pub struct GraphSearch {
     ef: Option<usize>,
 }
 
-/// Rows that one task scans, and rows from which on a scan is shared among threads.
-const TASK_ROWS: usize = 8_192;
-const PARALLEL_ROWS: usize = 65_536;
 /// Candidates a walk keeps unless told otherwise; chosen so that 98 of 100 of the true first ten are found.
 const DEFAULT_EF: usize = 128;
 
@@ -51,43 +49,11 @@ impl View {
         !self.dead.contains(id) && allowed.is_none_or(|set| set.contains(id))
     }
 
-    /// Scans parts of DocIds and their vectors.
-    fn scan(
-        &self,
-        parts: Vec<(&[u32], &[f32])>,
-        query: &[f32],
-        k: usize,
-        allowed: Option<&DocSet>,
-    ) -> (Top, usize) {
-        let tasks: Vec<(&[u32], &[f32])> = parts
-            .into_iter()
-            .flat_map(|(ids, vectors)| {
-                ids.chunks(TASK_ROWS).zip(vectors.chunks((TASK_ROWS * self.dimension).max(1)))
-            })
-            .collect();
-        let scan = |(ids, vectors): (&[u32], &[f32])| {
-            let (mut top, mut scanned) = (Top::new(k), 0);
-            for (&id, vector) in ids.iter().zip(vectors.chunks_exact(self.dimension)) {
-                if self.accepts(id, allowed) {
-                    scanned += 1;
-                    top.offer(Neighbor { id: DocId(id), score: dot(query, vector) });
-                }
-            }
-            (top, scanned)
-        };
-        let merge = |(mut a, n): (Top, usize), (b, m): (Top, usize)| {
-            a.merge(b);
-            (a, n + m)
-        };
-        let none = || (Top::new(k), 0);
-        if tasks.iter().map(|(ids, _)| ids.len()).sum::<usize>() < PARALLEL_ROWS {
-            tasks.into_iter().map(scan).fold(none(), merge)
-        } else {
-            tasks.into_par_iter().map(scan).reduce(none, merge)
-        }
+    fn scan(&self, parts: &[Part<'_>], query: &[f32], k: usize, allowed: Option<&DocSet>) -> (Top, usize) {
+        scan(parts, query, k, |doc| self.accepts(doc.0, allowed))
     }
 
-    fn tail_parts(&self, range: Range<u32>) -> Vec<(&[u32], &[f32])> {
+    fn tail_parts(&self, range: Range<u32>) -> Vec<Part<'_>> {
         let blocks = self.tail.blocks().iter().map(|b| {
             let start = b.ids.partition_point(|id| *id < range.start);
             let end = b.ids.partition_point(|id| *id < range.end);
@@ -99,7 +65,7 @@ impl View {
     fn scan_all(&self, query: &[f32], k: usize, allowed: Option<&DocSet>) -> (Top, usize) {
         let mut parts: Vec<_> = self.segments.iter().map(|s| (s.ids(), s.vectors())).collect();
         parts.extend(self.tail_parts(0..u32::MAX));
-        self.scan(parts, query, k, allowed)
+        self.scan(&parts, query, k, allowed)
     }
 
     fn walk(&self, query: &[f32], k: usize, ef: usize, allowed: Option<&DocSet>) -> (Top, usize) {
@@ -114,10 +80,10 @@ impl View {
         // hnsw_rs stops early when a filter refuses what it meets, so a filtered search scans the tail instead.
         match self.tail.graph().filter(|_| allowed.is_none()) {
             Some(live) => {
-                take(self.scan(self.tail_parts(0..live.first), query, k, None));
+                take(self.scan(&self.tail_parts(0..live.first), query, k, None));
                 take(self.walk_live(query, k, ef, live));
             }
-            None => take(self.scan(self.tail_parts(0..u32::MAX), query, k, allowed)),
+            None => take(self.scan(&self.tail_parts(0..u32::MAX), query, k, allowed)),
         }
         (top, scanned)
     }
@@ -134,7 +100,7 @@ impl View {
         }
         if kept < k && kept < live.graph.len() {
             // Deleted or newer vectors took the places of wanted ones.
-            return self.scan(self.tail_parts(live.first..u32::MAX), query, k, None);
+            return self.scan(&self.tail_parts(live.first..u32::MAX), query, k, None);
         }
         (top, found.len())
     }
@@ -149,6 +115,11 @@ impl View {
             }
             None => self.tail.vector(doc.0, self.dimension),
         }
+    }
+
+    /// The vector of `doc`, if it is not deleted.
+    pub(crate) fn live_vector(&self, doc: DocId) -> Option<&[f32]> {
+        if self.dead.contains(doc) { None } else { self.vector(doc) }
     }
 
     /// Every stored vector that is not deleted, by DocId.

@@ -1,11 +1,11 @@
 //! From a shopper's words to ranked products, on the traits of `xunpin-core` alone: which encoder runs and where
 //! vectors and products live is the caller's business.
 //!
-//! * [`SearchRequest`] is a checked query: text, number of results, filter, mode, strategy.
+//! * [`SearchRequest`] is a checked query: text, [`Mode`], filter, page, sort keys, facets, group, rules.
 //! * [`parse_filter`] reads the filter grammar (`price <= 300 and brand in ("雅漾", "薇姿")`) into a
-//!   [`Filter`](xunpin_core::Filter), [`format_filter`] writes it back.
-//! * [`retrieve`] encodes the query, asks a [`ProductSource`] for the nearest products and gives a
-//!   [`SearchResponse`], whose JSON is the schema of the command line and the library.
+//!   [`Filter`](xunpin_core::Filter), [`format_filter`] writes it back, [`Columns`] answer it.
+//! * [`retrieve`] asks a [`ProductSource`] for the nearest products and for those that hold the query's words, joins
+//!   both ([`fusion`]) and gives a [`SearchResponse`], whose JSON is the schema of the command line and the library.
 //!
 //! ```
 //! use xunpin_core::{Filter, Product};
@@ -26,18 +26,64 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Searching any source: the second page of the cheapest good matches, and how many there are of each brand.
+//!
+//! ```
+//! use xunpin_query::fusion::Weights;
+//! use xunpin_query::{FacetRequest, ProductSource, SearchRequest, SortKey, retrieve};
+//!
+//! fn cheapest<S: ProductSource>(source: &S, query: &str) -> Result<Vec<String>, Box<dyn std::error::Error>>
+//! where
+//!     S::Error: std::error::Error + 'static,
+//! {
+//!     let request = SearchRequest::new(query)?
+//!         .with_sort(SortKey::parse("price")?)
+//!         .with_facet(FacetRequest::parse("brand")?)
+//!         .with_offset(10)?;
+//!     request.check()?;
+//!     let response = retrieve(source, &request, &Weights::default())?;
+//!     if response.no_good_match {
+//!         return Ok(Vec::new());
+//!     }
+//!     println!("{} found, by brand {:?}", response.total, response.facets[0].values);
+//!     Ok(response.hits.into_iter().map(|hit| hit.product.title).collect())
+//! }
+//! ```
 
+mod collapse;
+mod columns;
+mod dot;
+mod facets;
 mod filter;
+pub mod fusion;
 mod request;
 mod response;
 mod retrieve;
+mod rules;
+mod sort;
 mod text;
 
+pub use collapse::{Collapsed, collapse};
+pub use columns::{
+    Column, Columns, FieldCatalogue, FieldError, FieldKinds, MAX_FIELD_NAMES, Popularity, ValueKind,
+    check_filter, filter_docs,
+};
+pub use facets::{
+    DEFAULT_FACET_VALUES, Facet, FacetRequest, FacetRest, FacetValue, MAX_FACET_VALUES, NumberFacet,
+    NumberRange, facet,
+};
 pub use filter::{
     FilterError, FilterProblem, MAX_FILTER_CHARS, MAX_FILTER_DEPTH, format_filter, parse_filter,
 };
-pub use request::{DEFAULT_RESULTS, MAX_EF, MAX_RESULTS, Mode, QueryError, SearchRequest};
-pub use response::{Hit, SCHEMA, SearchResponse, TookMs};
-pub use retrieve::{Candidates, NearestPlan, ProductSource, RetrieveError, retrieve};
+pub use request::{
+    DEFAULT_RESULTS, MAX_EF, MAX_OFFSET, MAX_POPULARITY, MAX_RESULTS, Mode, QueryError, SearchRequest,
+};
+pub use response::{Hit, RulePlace, SCHEMA, SearchResponse, Sides, TookMs};
+pub use retrieve::{
+    Nearest, NearestPlan, ProductSource, SIDE_DEPTH, Sighting, StaticNearest, look, retrieve,
+};
+pub use rules::{Place, Placed, Placement, Rules, RulesError, place};
+pub use sort::{SortKey, sort_by_column};
 pub use text::{MAX_QUERY_CHARS, normalize_query};
 pub use xunpin_core::Strategy;

@@ -2,19 +2,24 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use xunpin_core::{Filter, Strategy};
+use xunpin_core::{Field, Filter, Strategy};
 
-use crate::normalize_query;
+use crate::{FacetRequest, Placement, SortKey, normalize_query};
 
 /// Results a request asks for unless it says otherwise.
 pub const DEFAULT_RESULTS: usize = 10;
 /// Most results a request may ask for.
 pub const MAX_RESULTS: usize = 1_000;
+/// Most results a request may pass over.
+pub const MAX_OFFSET: usize = 10_000;
 /// Widest graph search a request may ask for.
 pub const MAX_EF: usize = 10_000;
+/// Largest weight of popularity, in units of evidence: at this one the most popular of two products wins whatever
+/// they are.
+pub const MAX_POPULARITY: f32 = 100.0;
 
 /// Why a request was refused; the person who asked can mend each.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
     /// The query is empty, or holds nothing but white space and control characters.
@@ -44,6 +49,30 @@ pub enum QueryError {
         /// The largest width.
         limit: usize,
     },
+    /// More results are to be passed over than a match set holds.
+    #[error(
+        "{got} results are to be passed over; at most {limit} can be, so narrow the search with a filter"
+    )]
+    Offset {
+        /// The number asked for.
+        got: usize,
+        /// The highest number.
+        limit: usize,
+    },
+    /// The weight of popularity is none.
+    #[error("the weight of popularity is {got}; it can be 0 to {limit}")]
+    Popularity {
+        /// What was asked for.
+        got: String,
+        /// The largest weight.
+        limit: f32,
+    },
+    /// Popularity is mixed into the evidence of both sides, which only [`Mode::Hybrid`] has.
+    #[error("popularity can be mixed in only in the mode hybrid, not in {mode}")]
+    PopularityMode {
+        /// The mode asked for.
+        mode: Mode,
+    },
     /// There is no such mode.
     #[error("`{name}` is no search mode; expected one of: {}", names(Mode::ALL))]
     UnknownMode {
@@ -61,20 +90,30 @@ fn names<T: fmt::Display>(all: &[T]) -> String {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Mode {
-    /// Nearness in meaning: the cosine of the query's vector to the product's.
+    /// Words and meaning together: see [`fusion`](crate::fusion).
     #[default]
+    Hybrid,
+    /// Nearness in meaning: the cosine of the query's vector to the product's.
     Semantic,
+    /// Words in common: BM25F.
+    Lexical,
+    /// Nearness in meaning by a static model: the cosine of mean word vectors. A baseline.
+    #[serde(rename = "word2vec")]
+    Word2Vec,
 }
 
 impl Mode {
     /// Every mode.
-    pub const ALL: &[Self] = &[Self::Semantic];
+    pub const ALL: &[Self] = &[Self::Hybrid, Self::Semantic, Self::Lexical, Self::Word2Vec];
 }
 
 impl fmt::Display for Mode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Hybrid => "hybrid",
             Self::Semantic => "semantic",
+            Self::Lexical => "lexical",
+            Self::Word2Vec => "word2vec",
         })
     }
 }
@@ -100,6 +139,13 @@ pub struct SearchRequest {
     mode: Mode,
     strategy: Strategy,
     ef: Option<usize>,
+    offset: usize,
+    everything: bool,
+    sort: Vec<SortKey>,
+    facets: Vec<FacetRequest>,
+    group: Option<Field>,
+    popularity: Option<(Field, f32)>,
+    placement: Placement,
 }
 
 impl SearchRequest {
@@ -112,6 +158,13 @@ impl SearchRequest {
             mode: Mode::default(),
             strategy: Strategy::default(),
             ef: None,
+            offset: 0,
+            everything: false,
+            sort: Vec::new(),
+            facets: Vec::new(),
+            group: None,
+            popularity: None,
+            placement: Placement::default(),
         })
     }
 
@@ -152,6 +205,74 @@ impl SearchRequest {
         Ok(self)
     }
 
+    /// The same after the first `offset` results, at most [`MAX_OFFSET`]. Pages of one state of the index
+    /// ([`SearchResponse::generation`](crate::SearchResponse::generation)) fit together: no product twice, none left out.
+    pub fn with_offset(mut self, offset: usize) -> Result<Self, QueryError> {
+        if offset > MAX_OFFSET {
+            return Err(QueryError::Offset { got: offset, limit: MAX_OFFSET });
+        }
+        self.offset = offset;
+        Ok(self)
+    }
+
+    /// The same without the floors of the match set: each side's best are ranked however weak they are. For measuring
+    /// rankings to their full depth.
+    pub fn with_everything(mut self) -> Self {
+        self.everything = true;
+        self
+    }
+
+    /// The match set in the order of a field instead of relevance; called again, by a further field among equals.
+    pub fn with_sort(mut self, key: SortKey) -> Self {
+        self.sort.push(key);
+        self
+    }
+
+    /// The same with the values of a field counted over the match set.
+    pub fn with_facet(mut self, facet: FacetRequest) -> Self {
+        self.facets.push(facet);
+        self
+    }
+
+    /// The same with only the best of all products that have one value in `field`.
+    pub fn with_group(mut self, field: Field) -> Self {
+        self.group = Some(field);
+        self
+    }
+
+    /// The same with popularity mixed in, in [`Mode::Hybrid`]: each product's evidence gains `weight` times its
+    /// percentile in the number `field`, less one half. One unit of weight is worth a cosine of 0.055.
+    pub fn with_popularity(mut self, field: Field, weight: f32) -> Result<Self, QueryError> {
+        if !(0.0..=MAX_POPULARITY).contains(&weight) {
+            return Err(QueryError::Popularity { got: weight.to_string(), limit: MAX_POPULARITY });
+        }
+        self.popularity = Some((field, weight));
+        Ok(self)
+    }
+
+    /// The same with some products first and some last; see [`Rules`](crate::Rules). Has no effect where results are
+    /// sorted by a field.
+    pub fn with_placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// Fails where parts of the request don't go together; [`retrieve`](crate::retrieve) passes over what has no effect.
+    pub fn check(&self) -> Result<(), QueryError> {
+        if self.popularity.is_some() && self.mode != Mode::Hybrid {
+            return Err(QueryError::PopularityMode { mode: self.mode });
+        }
+        Ok(())
+    }
+
+    /// The fields that have to be held as columns to answer: those of facets, sort keys, group and popularity.
+    pub fn column_fields(&self) -> Vec<Field> {
+        let facets = self.facets.iter().map(|facet| facet.field().clone());
+        let keys = self.sort.iter().map(|key| key.field().clone());
+        let rest = self.group.iter().chain(self.popularity.iter().map(|(field, _)| field)).cloned();
+        facets.chain(keys).chain(rest).collect()
+    }
+
     /// The normalised query.
     pub fn query(&self) -> &str {
         &self.query
@@ -181,6 +302,41 @@ impl SearchRequest {
     pub fn ef(&self) -> Option<usize> {
         self.ef
     }
+
+    /// How many results are passed over.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Whether weak matches count as well.
+    pub fn everything(&self) -> bool {
+        self.everything
+    }
+
+    /// The fields that decide the order, the first one first; none: relevance.
+    pub fn sort(&self) -> &[SortKey] {
+        &self.sort
+    }
+
+    /// The fields whose values are counted.
+    pub fn facets(&self) -> &[FacetRequest] {
+        &self.facets
+    }
+
+    /// The field of which each value is shown once.
+    pub fn group(&self) -> Option<&Field> {
+        self.group.as_ref()
+    }
+
+    /// The field of popularity and its weight.
+    pub fn popularity(&self) -> Option<(&Field, f32)> {
+        self.popularity.as_ref().map(|(field, weight)| (field, *weight))
+    }
+
+    /// Products to be placed first and last.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
 }
 
 #[cfg(test)]
@@ -205,11 +361,52 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_offset_and_popularity() {
+        let request = SearchRequest::new("面霜").unwrap();
+        assert_eq!(request.clone().with_offset(MAX_OFFSET).unwrap().offset(), MAX_OFFSET);
+        assert_eq!(
+            request.clone().with_offset(MAX_OFFSET + 1).unwrap_err().to_string(),
+            "10001 results are to be passed over; at most 10000 can be, so narrow the search with a filter"
+        );
+        for weight in [-0.1, 100.5, f32::NAN, f32::INFINITY] {
+            let error = request.clone().with_popularity(Field::Stock, weight).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("the weight of popularity is {weight}; it can be 0 to 100")
+            );
+        }
+        let popular = request.with_popularity(Field::Stock, 2.5).unwrap();
+        assert_eq!(popular.popularity(), Some((&Field::Stock, 2.5)));
+        for mode in Mode::ALL {
+            let checked = popular.clone().with_mode(*mode).check();
+            match mode {
+                Mode::Hybrid => assert_eq!(checked, Ok(())),
+                mode => assert_eq!(checked, Err(QueryError::PopularityMode { mode: *mode })),
+            }
+        }
+    }
+
+    #[test]
+    fn fields_that_need_columns() {
+        let request = SearchRequest::new("面霜")
+            .unwrap()
+            .with_facet(FacetRequest::parse("brand").unwrap())
+            .with_sort(SortKey::parse("price").unwrap())
+            .with_sort(SortKey::parse("-stock").unwrap())
+            .with_group(Field::Named("group".into()))
+            .with_popularity(Field::Named("sale_count".into()), 1.0)
+            .unwrap();
+        let names: Vec<String> = request.column_fields().iter().map(Field::to_string).collect();
+        assert_eq!(names, ["brand", "price", "stock", "group", "sale_count"]);
+        assert!(SearchRequest::new("面霜").unwrap().column_fields().is_empty());
+    }
+
+    #[test]
     fn names_of_modes() {
         assert_eq!("Semantic".parse(), Ok(Mode::Semantic));
         assert_eq!(
             "hybird".parse::<Mode>().unwrap_err().to_string(),
-            "`hybird` is no search mode; expected one of: semantic"
+            "`hybird` is no search mode; expected one of: hybrid, semantic, lexical, word2vec"
         );
     }
 }

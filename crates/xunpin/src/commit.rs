@@ -73,8 +73,14 @@ impl Engine {
             }
         }
         embed(encoder, &mut drafts)?;
+        let statics = self.statics.model(&self.index)?;
         for draft in drafts.into_iter().filter(|d| d.need != Need::Nothing) {
+            let id = draft.product.id.clone();
+            let vector = statics.as_ref().map(|model| model.embed(&self.static_text(&draft.product)));
             batch.upsert(draft.product, draft.hash, draft.vector.as_deref());
+            if let Some(vector) = vector {
+                batch.set_static(id, vector.as_deref());
+            }
         }
         if batch.is_empty() {
             let mut nothing = Applied::default();

@@ -8,15 +8,19 @@ use xunpin_ingest::content_hash;
 
 use crate::EngineError;
 use crate::builder::{EngineBuilder, ModelChoice, load_encoder};
-use crate::search::FilterCache;
+use crate::fields::Fields;
+use crate::lexical::{Lexical, LexicalNote};
 use crate::settings::Settings;
+use crate::word2vec::Statics;
 
 /// An open index with the model that understands it. `Send + Sync`: share it behind an `Arc`; searches run during
 /// writes and see each commit whole.
 pub struct Engine {
     pub(crate) index: Index,
     pub(crate) settings: Settings,
-    pub(crate) filters: FilterCache,
+    pub(crate) fields: Fields,
+    pub(crate) lexical: Lexical,
+    pub(crate) statics: Statics,
     /// Held while a commit is checked against the index and applied.
     pub(crate) writing: Mutex<()>,
     choice: ModelChoice,
@@ -34,6 +38,18 @@ pub struct DeleteReport {
     pub unknown: Vec<String>,
 }
 
+/// Something that had to be mended; the engine works.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Note {
+    /// About the store or the vectors.
+    #[error("{0}")]
+    Index(xunpin_index::RecoveryNote),
+    /// About the full-text index.
+    #[error("{0}")]
+    Lexical(LexicalNote),
+}
+
 impl Engine {
     /// Starts opening the index in folder `path`.
     pub fn builder(path: impl AsRef<Path>) -> EngineBuilder {
@@ -41,16 +57,27 @@ impl Engine {
     }
 
     pub(crate) fn new(index: Index, settings: Settings, choice: ModelChoice, threads: Option<usize>) -> Self {
-        Self {
+        let engine = Self {
+            fields: Fields::default(),
+            lexical: Lexical::new(index.path()),
+            statics: Statics::new(index.path()),
             index,
             settings,
-            filters: FilterCache::default(),
             writing: Mutex::new(()),
             choice,
             threads,
             encoder: OnceLock::new(),
             loading: Mutex::new(()),
-        }
+        };
+        // A writer mends at once what an interrupted one left; a reader when it needs it.
+        engine.lexical.follow(&engine.index, true);
+        engine
+    }
+
+    /// What opening or following the store had to mend, oldest first.
+    pub fn notes(&self) -> Vec<Note> {
+        let index = self.index.notes().into_iter().map(Note::Index);
+        index.chain(self.lexical.notes().into_iter().map(Note::Lexical)).collect()
     }
 
     /// The model, loaded on first use (a second or two): call it at start-up to have the first search quick. Refuses a
@@ -97,7 +124,9 @@ impl Engine {
         }
         self.must_write()?;
         let drafts = self.draft(last_of_each(products))?;
-        self.commit(drafts, Batch::new())
+        let applied = self.commit(drafts, Batch::new())?;
+        self.lexical.follow(&self.index, true);
+        Ok(applied)
     }
 
     /// Removes products by the shop's ids, in one commit.
@@ -118,6 +147,7 @@ impl Engine {
         }
         if !batch.is_empty() {
             report.deleted = self.index.apply(batch)?.deleted;
+            self.lexical.follow(&self.index, true);
         }
         Ok(report)
     }

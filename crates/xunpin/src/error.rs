@@ -4,8 +4,11 @@ use xunpin_core::EncodeError;
 use xunpin_encoder::ModelError;
 use xunpin_index::IndexError;
 use xunpin_ingest::{MappingError, ReadError, RejectsError};
+use xunpin_lexical::LexicalError;
 use xunpin_models::ResolveError;
-use xunpin_query::{FilterError, QueryError};
+use xunpin_query::fusion::WeightsError;
+use xunpin_query::{FieldError, FilterError, QueryError};
+use xunpin_word2vec::{PoolingError, StoreError, TrainError, WriteError};
 
 /// Why the engine could not do what was asked. Each names the file, field or id and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,81 @@ pub enum EngineError {
     /// The caller's query is not one.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The caller's request names a field that the catalogue lacks, or uses one as it can't be used.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The full-text index can't be read or written.
+    #[error(transparent)]
+    Lexical(#[from] LexicalError),
+    /// The caller's fusion weight can't be used.
+    #[error(transparent)]
+    Weight(#[from] WeightsError),
+    /// The fusion weights stored with the index are damaged; set or learn others.
+    #[error("{}: the stored fusion weights can't be used: {problem}; learn new ones with `xunpin tune`, or reset them with `xunpin tune --reset`", path.display())]
+    Weights {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The caller's judgements have nothing in common with the queries and the index.
+    #[error(
+        "none of {queries} queries has a relevant product in the index ({unknown_ids} judged ids are not in it); check that          queries, judgements and index belong together"
+    )]
+    NothingJudged {
+        /// Queries given.
+        queries: usize,
+        /// Judged ids that the index does not hold.
+        unknown_ids: usize,
+    },
+    /// The caller asked in the mode word2vec and the index has no word vectors.
+    #[error("the index {} has no word vectors; make some with `xunpin word2vec train` or `xunpin word2vec import`", path.display())]
+    NoWord2Vec {
+        /// The index.
+        path: PathBuf,
+    },
+    /// Giving the products their static vectors was interrupted.
+    #[error("giving the products of {} their word2vec vectors was interrupted; run `xunpin word2vec train` or `import` again", path.display())]
+    Word2VecUnfinished {
+        /// The index.
+        path: PathBuf,
+    },
+    /// The stored word vectors are not those that made the products' vectors.
+    #[error("{}: not the word vectors that the products' vectors were made with; run `xunpin word2vec train` or `import` again", path.display())]
+    Word2VecForeign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The caller's word vectors know no word of the catalogue.
+    #[error(
+        "none of the {words} words with a vector occurs among the {catalogue} of the catalogue; nothing would be found, so the          vectors were not taken"
+    )]
+    NoCommonWord {
+        /// Words with a vector.
+        words: usize,
+        /// Different words in the catalogue.
+        catalogue: usize,
+    },
+    /// Word vectors could not be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// Word vectors can't be put together that way.
+    #[error(transparent)]
+    Pooling(#[from] PoolingError),
+    /// The stored word vectors can't be read.
+    #[error(transparent)]
+    StoredWords(#[from] StoreError),
+    /// Word vectors can't be written.
+    #[error(transparent)]
+    WriteWords(#[from] WriteError),
+    /// A file of texts can't be read, or a folder not made.
+    #[error("{}: {source}", path.display())]
+    Texts {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The caller opened the index with a model that did not make its vectors.
     #[error(
         "the index {} was made by another model than `{model}`: {}. Open it with `{made_by}`, or make a new index with the \
@@ -91,6 +169,8 @@ impl EngineError {
     pub fn is_wrong_use(&self) -> bool {
         match self {
             Self::Query(_) | Self::OtherModel { .. } | Self::ReadOnly { .. } | Self::NoModel { .. } => true,
+            Self::Field(_) | Self::Weight(_) | Self::NothingJudged { .. } => true,
+            Self::NoWord2Vec { .. } | Self::NoCommonWord { .. } | Self::Pooling(_) => true,
             Self::Product { .. } | Self::Resolve(_) | Self::Mapping(_) | Self::Filter(_) => true,
             Self::Read(error) => matches!(
                 error,

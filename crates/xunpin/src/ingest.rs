@@ -279,6 +279,7 @@ impl<'a> Run<'a> {
         let applied = self.engine.commit(std::mem::take(&mut self.pending), batch)?;
         self.progress.embedded += (applied.inserted + applied.re_embedded) as u64;
         self.progress.updated += applied.updated_in_place as u64;
+        self.engine.lexical.follow(&self.engine.index, false);
         Ok(())
     }
 
@@ -331,6 +332,7 @@ impl<'a> Run<'a> {
             }
             self.engine.index.freeze()?;
         }
+        self.engine.lexical.follow(&self.engine.index, true);
         Ok(IngestReport {
             progress: self.progress,
             first_rejects: self.first_rejects,

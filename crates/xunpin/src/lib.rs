@@ -32,21 +32,34 @@ mod builder;
 mod commit;
 mod engine;
 mod error;
+mod fields;
+mod full_text;
 mod ingest;
+mod lexical;
 mod search;
 mod settings;
+mod tune;
+mod word2vec;
 
 pub use builder::{EngineBuilder, load_encoder};
-pub use engine::{DeleteReport, Engine};
+pub use engine::{DeleteReport, Engine, Note};
 pub use error::EngineError;
+pub use full_text::FullTextStats;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
+pub use lexical::LexicalNote;
+pub use tune::TuneReport;
+pub use word2vec::{SentenceEncoderHandle, Word2VecReport};
 
 pub use xunpin_core::{
-    AttributeValue, CompareOp, DocId, EncodeError, Encoder, Field, Filter, Fingerprint, Literal, Matrix,
+    AttributeValue, CompareOp, DocId, EncodeError, Encoder, ExactKind, Field, Filter, Fingerprint, Literal, Matrix,
     Product, Role, Strategy,
 };
 pub use xunpin_eval as eval;
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;
 pub use xunpin_models as models;
-pub use xunpin_query::{Hit, Mode, SearchRequest, SearchResponse, parse_filter};
+pub use xunpin_query::fusion::Weights;
+pub use xunpin_query::{
+    Facet, FacetRequest, Hit, Mode, Placement, RulePlace, Rules, SearchRequest, SearchResponse, Sides, SortKey, parse_filter,
+};
+pub use xunpin_word2vec as words;

@@ -1,35 +1,52 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use xunpin_core::{DocId, DocSet, Filter, Product};
-use xunpin_index::{Index, IndexError, SearchOptions};
+use xunpin_core::{DocId, DocSet, ExactMatch, Field, Filter, Matrix, Product, Role, TextMatches};
+use xunpin_index::SearchOptions;
+use xunpin_query::fusion::Weights;
 use xunpin_query::{
-    Candidates, NearestPlan, ProductSource, RetrieveError, SearchRequest, SearchResponse, retrieve,
+    Column, Nearest, NearestPlan, ProductSource, SearchRequest, SearchResponse, Sighting, StaticNearest,
+    look, retrieve,
 };
 
+use crate::lexical::text_matches;
 use crate::{Engine, EngineError};
 
 impl Engine {
-    /// The products nearest in meaning to the request's words, best first.
+    /// The products that answer the request, best first.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchResponse, EngineError> {
-        let encoder = self.encoder()?;
-        let source = Source { index: &self.index, filters: &self.filters };
-        retrieve(encoder.as_ref(), &source, request).map_err(|error| match error {
-            RetrieveError::Encode(error) => EngineError::Encode(error),
-            RetrieveError::Source(error) => EngineError::Index(error),
-        })
+        request.check()?;
+        self.fields.check(&self.index, request)?;
+        retrieve(&Source { engine: self }, request, &self.weights()?)
+    }
+
+    /// What both sides say of the request's query, before fusion; see [`Sighting`].
+    pub(crate) fn look(&self, request: &SearchRequest, weights: &Weights) -> Result<Sighting, EngineError> {
+        look(&Source { engine: self }, request, weights, None, &mut Default::default())
+    }
+
+    pub(crate) fn source(&self) -> impl ProductSource<Error = EngineError> + '_ {
+        Source { engine: self }
     }
 }
 
 struct Source<'a> {
-    index: &'a Index,
-    filters: &'a FilterCache,
+    engine: &'a Engine,
 }
 
 impl ProductSource for Source<'_> {
-    type Error = IndexError;
+    type Error = EngineError;
 
-    fn allowed(&self, filter: &Filter) -> Result<Arc<DocSet>, IndexError> {
-        self.filters.get(self.index, filter)
+    fn generation(&self) -> u64 {
+        self.engine.index.generation()
+    }
+
+    fn allowed(&self, filter: &Filter) -> Result<Arc<DocSet>, EngineError> {
+        self.engine.fields.allowed(&self.engine.index, filter)
+    }
+
+    fn encode(&self, query: &str) -> Result<Vec<f32>, EngineError> {
+        let vectors = self.engine.encoder()?.encode(&[query], Role::Query)?;
+        Ok(vectors.row(0).to_vec())
     }
 
     fn nearest(
@@ -37,46 +54,42 @@ impl ProductSource for Source<'_> {
         query: &[f32],
         plan: &NearestPlan,
         allowed: Option<&DocSet>,
-    ) -> Result<Candidates, IndexError> {
+    ) -> Result<Nearest, EngineError> {
         let options = SearchOptions { allowed, strategy: plan.strategy, ef: plan.ef };
-        let found = self.index.search(query, plan.depth, &options)?;
-        Ok(Candidates { neighbors: found.neighbors, strategy: found.strategy })
+        let found = self.engine.index.search(query, plan.depth, &options)?;
+        Ok(Nearest { neighbors: found.neighbors, strategy: found.strategy })
     }
 
-    fn product(&self, id: DocId) -> Result<Option<Product>, IndexError> {
-        self.index.product(id)
+    fn vectors(&self, docs: &[DocId]) -> Result<Matrix, EngineError> {
+        Ok(self.engine.index.gather(docs).rows)
     }
-}
 
-/// Filters whose matches are remembered.
-const REMEMBERED: usize = 16;
+    fn text_matches(&self, query: &str) -> Result<TextMatches, EngineError> {
+        Ok(text_matches(&self.engine.lexical.reader(&self.engine.index)?, query)?)
+    }
 
-/// The matches of the filters used last, each good for one generation of the index: finding them reads every product.
-#[derive(Default)]
-pub(crate) struct FilterCache {
-    /// The filter used last stands last.
-    entries: Mutex<Vec<(u64, Filter, Arc<DocSet>)>>,
-}
+    fn exact_matches(&self, query: &str) -> Result<Vec<ExactMatch>, EngineError> {
+        Ok(self.engine.lexical.reader(&self.engine.index)?.exact(query)?)
+    }
 
-impl FilterCache {
-    fn get(&self, index: &Index, filter: &Filter) -> Result<Arc<DocSet>, IndexError> {
-        let generation = index.generation();
-        {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            entries.retain(|(g, _, _)| *g == generation);
-            if let Some(at) = entries.iter().position(|(_, f, _)| f == filter) {
-                let entry = entries.remove(at);
-                let found = entry.2.clone();
-                entries.push(entry);
-                return Ok(found);
-            }
-        }
-        let found = Arc::new(index.filter_ids(|product| filter.matches(product))?);
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() == REMEMBERED {
-            entries.remove(0);
-        }
-        entries.push((generation, filter.clone(), found.clone()));
-        Ok(found)
+    fn static_nearest(
+        &self,
+        query: &str,
+        depth: usize,
+        allowed: Option<&DocSet>,
+    ) -> Result<StaticNearest, EngineError> {
+        self.engine.statics.nearest(&self.engine.index, query, depth, allowed)
+    }
+
+    fn column(&self, field: &Field) -> Result<Arc<Column>, EngineError> {
+        self.engine.fields.column(&self.engine.index, field)
+    }
+
+    fn find(&self, ids: &[String]) -> Result<Vec<Option<DocId>>, EngineError> {
+        Ok(self.engine.index.lookup(ids)?.into_iter().map(|entry| Some(entry?.doc)).collect())
+    }
+
+    fn products(&self, docs: &[DocId]) -> Result<Vec<Option<Product>>, EngineError> {
+        Ok(self.engine.index.products(docs)?)
     }
 }

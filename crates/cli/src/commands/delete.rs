@@ -1,13 +1,16 @@
 use super::builder;
+use super::notes::Notes;
 use crate::args::{DeleteArgs, Format};
 use crate::exit::Done;
 use crate::output::{self, count};
 
 pub(crate) fn run(args: &DeleteArgs) -> anyhow::Result<Done> {
     let engine = builder(&args.index).open()?;
-    super::print_notes(&engine);
+    let mut notes = Notes::of(&engine);
     let ids: Vec<&str> = args.ids.iter().map(String::as_str).collect();
-    let report = engine.delete(&ids)?;
+    let report = engine.delete(&ids);
+    notes.tell(&engine);
+    let report = report?;
     match args.format {
         Format::Json => output::json(&report)?,
         Format::Table => {

@@ -1,21 +1,19 @@
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 use xunpin::catalogue::{Catalogue, Entry, FileInfo, Input, Mapping, ReadOptions, Template};
 use xunpin::index::Index;
 use xunpin::{Engine, IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 
-use super::{builder, print_notes};
+use super::builder;
+use super::notes::Notes;
 use crate::args::{DEFAULT_MODEL, Format, IndexArgs};
 use crate::exit::{Done, wrong_use};
 use crate::output::{self, count, thousands};
 use crate::progress;
+use crate::stop::Stop;
 
 pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
     let mut catalogue = open_catalogue(args)?;
@@ -23,14 +21,14 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
         return dry_run(args, catalogue);
     }
     let engine = open_engine(args)?;
-    print_notes(&engine);
+    let mut notes = Notes::of(&engine);
     let mut options = IngestOptions::default();
     options.batch = args.batch;
     options.sync = args.sync;
     options.force = args.force;
     options.rejects = Some(args.rejects.clone().unwrap_or_else(|| rejects_beside(&args.index.index)));
 
-    let stop = stop_on_signal()?;
+    let stop = Stop::on_signal("stopping after this batch")?;
     let bar = progress::of_share();
     bar.set_message("reading");
     let started = Instant::now();
@@ -39,9 +37,10 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
             bar.set_position((fraction * progress::SHARE_STEPS as f64) as u64);
         }
         bar.set_message(running(at, started));
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        stop.flow()
     });
     bar.finish_and_clear();
+    notes.tell(&engine);
     let report = report?;
     match args.format {
         Format::Json => output::json(&Json {
@@ -107,21 +106,6 @@ fn rejects_beside(index: &Path) -> PathBuf {
     let mut name = index.file_name().map_or_else(|| "index".into(), ToOwned::to_owned);
     name.push(".rejects.jsonl");
     index.with_file_name(name)
-}
-
-/// True after Ctrl-C or SIGTERM: the batch in flight is finished. A second signal ends the program at once, and
-/// costs that batch.
-fn stop_on_signal() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = stop.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::Relaxed) {
-            std::process::exit(3);
-        }
-        eprintln!("stopping after this batch; again to stop at once");
-    })
-    .context("signals can't be handled")?;
-    Ok(stop)
 }
 
 fn running(at: &IngestProgress, started: Instant) -> String {

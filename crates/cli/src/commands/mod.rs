@@ -5,12 +5,16 @@ pub(crate) mod delete;
 pub(crate) mod embed;
 pub(crate) mod eval;
 pub(crate) mod index;
+mod judged;
 pub(crate) mod model;
+mod notes;
 pub(crate) mod search;
 pub(crate) mod stats;
+pub(crate) mod tune;
 pub(crate) mod verify;
+pub(crate) mod word2vec;
 
-use xunpin::{Engine, EngineBuilder};
+use xunpin::{Engine, EngineBuilder, Mode};
 
 use crate::args::{IndexDir, RetrievalArgs, StrategyArg};
 use crate::exit::wrong_use;
@@ -24,7 +28,7 @@ fn builder(index: &IndexDir) -> EngineBuilder {
 fn request(
     query: &str,
     k: usize,
-    mode: &str,
+    mode: Mode,
     retrieval: &RetrievalArgs,
 ) -> anyhow::Result<xunpin::SearchRequest> {
     let strategy = match retrieval.strategy {
@@ -32,19 +36,15 @@ fn request(
         StrategyArg::Exact => xunpin::Strategy::Exact,
         StrategyArg::Graph => xunpin::Strategy::Graph,
     };
-    let mut request = xunpin::SearchRequest::new(query)
-        .and_then(|r| r.with_results(k))
-        .and_then(|r| Ok(r.with_mode(mode.parse()?).with_strategy(strategy)))
-        .map_err(wrong_use)?;
+    let mut request = xunpin::SearchRequest::new(query).and_then(|r| r.with_results(k)).map_err(wrong_use)?;
+    request = request.with_mode(mode).with_strategy(strategy);
     if let Some(ef) = retrieval.ef {
         request = request.with_ef(ef).map_err(wrong_use)?;
     }
     Ok(request)
 }
 
-/// Says what opening the index had to mend.
-fn print_notes(engine: &Engine) {
-    for note in engine.index().notes() {
-        eprintln!("note: {note}");
-    }
+/// Whether a mode needs the language model.
+fn needs_model(mode: Mode) -> bool {
+    matches!(mode, Mode::Hybrid | Mode::Semantic)
 }

@@ -1,24 +1,33 @@
 use std::io::Write;
+use std::path::Path;
 
-use xunpin::SearchResponse;
+use xunpin::{Engine, Rules, SearchRequest};
 
+use super::notes::Notes;
 use super::{builder, request};
 use crate::args::{HitFormat, SearchArgs};
 use crate::exit::{Done, wrong_use};
-use crate::output::{self, count, table};
+use crate::output::{self, count, hits};
 
-/// Columns of a title in a table.
-const TITLE_COLUMNS: usize = 64;
+/// Ids that a rules file names in vain, told at most.
+const TOLD_IDS: usize = 10;
 
 pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<Done> {
     // Before anything is loaded: a mistake in the command line is told at once.
-    let mut request = request(&args.query, args.k, &args.mode, &args.retrieval)?;
-    if let Some(filter) = &args.filter {
-        request = request.with_filter(xunpin::parse_filter(filter).map_err(wrong_use)?);
+    let mut request = understand(args)?;
+    let rules = args.rules.as_deref().map(Rules::from_file).transpose().map_err(wrong_use)?;
+    if let Some(rules) = &rules {
+        let placement = rules.for_query(request.query());
+        request = request.with_placement(placement);
     }
     let engine = builder(&args.index).open_read_only()?;
-    super::print_notes(&engine);
-    let answer = engine.search(&request)?;
+    let mut notes = Notes::of(&engine);
+    if let (Some(rules), Some(path)) = (&rules, &args.rules) {
+        tell_unknown_ids(&engine, rules, path)?;
+    }
+    let answer = engine.search(&request);
+    notes.tell(&engine);
+    let answer = answer?;
     match args.format {
         HitFormat::Json => output::json(&answer)?,
         HitFormat::Jsonl => {
@@ -28,35 +37,54 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<Done> {
             }
             out.flush()?;
         }
-        HitFormat::Table => print(&answer)?,
+        HitFormat::Table => hits::print(&answer, &request, engine.index().is_empty())?,
     }
     Ok(if answer.hits.is_empty() { Done::Partly } else { Done::Fully })
 }
 
-fn print(answer: &SearchResponse) -> anyhow::Result<()> {
-    if answer.hits.is_empty() {
-        return output::line(match &answer.filter {
-            Some(filter) => format!("No product matches the filter {filter}"),
-            None => "No product: the index is empty".to_owned(),
-        });
+fn understand(args: &SearchArgs) -> anyhow::Result<SearchRequest> {
+    let mut request = request(&args.query, args.k, args.mode, &args.retrieval)?;
+    let offset = match args.page {
+        Some(page) => (page as usize - 1).saturating_mul(args.k),
+        None => args.offset,
+    };
+    request = request.with_offset(offset).map_err(wrong_use)?;
+    if let Some(filter) = &args.filter {
+        request = request.with_filter(xunpin::parse_filter(filter).map_err(wrong_use)?);
     }
-    let rows = answer.hits.iter().enumerate().map(|(at, hit)| {
-        let product = &hit.product;
-        vec![
-            (at + 1).to_string(),
-            format!("{:.3}", hit.score),
-            table::cut(&hit.id, 24),
-            product.price.map_or_else(String::new, |p| format!("{p:.2}")),
-            table::cut(&product.title, TITLE_COLUMNS),
-        ]
-    });
-    output::line(table::render(&["#", "score", "id", "price", "title"], &[0, 1, 3], rows.collect()))?;
-    output::line(format!(
-        "{} in {:.0} ms (query encoded in {:.0} ms, {} search in {:.1} ms)",
-        count(answer.hits.len() as u64, "product", "products"),
-        answer.took_ms.total,
-        answer.took_ms.encode,
-        answer.strategy,
-        answer.took_ms.search,
-    ))
+    for key in &args.sort {
+        request = request.with_sort(key.clone());
+    }
+    for facet in &args.facet {
+        request = request.with_facet(facet.clone());
+    }
+    if let Some(field) = &args.group {
+        request = request.with_group(field.clone());
+    }
+    if let Some((field, weight)) = &args.popularity {
+        request = request.with_popularity(field.clone(), *weight).map_err(wrong_use)?;
+    }
+    if args.everything {
+        request = request.with_everything();
+    }
+    request.check().map_err(wrong_use)?;
+    Ok(request)
+}
+
+/// Products that were deleted since a rule was written do no harm, but are worth a word.
+fn tell_unknown_ids(engine: &Engine, rules: &Rules, path: &Path) -> anyhow::Result<()> {
+    let ids: Vec<&str> = rules.ids().collect();
+    let known = engine.index().lookup(&ids).map_err(xunpin::EngineError::from)?;
+    let unknown: Vec<&str> =
+        ids.iter().zip(known).filter(|(_, entry)| entry.is_none()).map(|(id, _)| *id).collect();
+    if !unknown.is_empty() {
+        let more = if unknown.len() > TOLD_IDS { " ..." } else { "" };
+        eprintln!(
+            "note: {} names {} that the index lacks: {}{more}",
+            path.display(),
+            count(unknown.len(), "product", "products"),
+            unknown[..unknown.len().min(TOLD_IDS)].join(" "),
+        );
+    }
+    Ok(())
 }

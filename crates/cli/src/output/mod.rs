@@ -1,5 +1,6 @@
 //! Printing for people and for programs.
 
+pub(crate) mod hits;
 pub(crate) mod table;
 
 use std::io::Write;

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use rocksdb::DB;
 use serde_json::json;
 use xunpin_core::{Fingerprint, Neighbor, Product};
 use xunpin_index::{Batch, Index, IndexOptions, SearchOptions, Strategy};
@@ -89,4 +90,10 @@ pub(crate) fn recall(index: &Index, queries: &[Vec<f32>], k: usize) -> f64 {
         wanted += truth.len();
     }
     found as f64 / wanted as f64
+}
+
+/// Changes the store behind the index's back.
+pub(crate) fn tamper(path: &Path, change: impl FnOnce(&DB)) {
+    let families = ["meta", "ids", "products", "vectors", "graph", "jobs", "static"];
+    change(&DB::open_cf(&rocksdb::Options::default(), path.join("db"), families).unwrap());
 }

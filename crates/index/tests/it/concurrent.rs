@@ -25,6 +25,9 @@ fn searches_run_beside_batches_and_freezes_and_see_whole_batches() {
                     let strategy = if reader == 0 { Strategy::Graph } else { Strategy::Exact };
                     let generation = index.generation();
                     assert!(generation >= last);
+                    let changes = index.changes_since(last).unwrap().unwrap();
+                    assert!(changes.generation >= generation);
+                    assert_eq!((changes.written.len() % 2, changes.removed.len() % 2), (0, 0));
                     last = generation;
                     let query = &vectors[rng.below(vectors.len())];
                     let options = SearchOptions { strategy, ..Default::default() };

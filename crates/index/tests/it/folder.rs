@@ -1,7 +1,7 @@
 use std::fs;
 
 use serde_json::json;
-use xunpin_index::{Batch, Index, IndexError, IndexOptions};
+use xunpin_index::{Batch, Index, IndexError, IndexOptions, try_writer_lock};
 
 use crate::common::{create, fill, fingerprint, search};
 
@@ -154,4 +154,43 @@ fn reader_sees_what_a_live_writer_has_committed() {
     assert!(late.is_read_only() && late.verify(None).is_ok());
     drop(writer);
     assert_eq!(late.products(&[xunpin_core::DocId(2)]).unwrap()[0].as_ref().unwrap().id, "2");
+}
+
+#[test]
+fn folders_of_other_crates_are_left_alone_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    drop(create(&path, IndexOptions::new(2)));
+    for (name, bytes) in [("lexical", 1_000), ("word2vec", 300)] {
+        fs::create_dir(path.join(name)).unwrap();
+        fs::write(path.join(name).join("segment-00000009.xpg.tmp"), vec![0; bytes]).unwrap();
+    }
+    for index in [Index::open_read_only(&path).unwrap(), Index::open(&path).unwrap()] {
+        assert_eq!(index.notes(), []);
+        let bytes = index.stats().bytes;
+        assert_eq!((bytes.lexical, bytes.word2vec), (1_000, 300));
+        assert!(bytes.total >= bytes.db + bytes.graph + 1_300, "{bytes:?}");
+    }
+    // Also by a creation that goes on after it was interrupted.
+    fs::remove_file(path.join("manifest.json")).unwrap();
+    drop(create(&path, IndexOptions::new(2)));
+    assert_eq!(Index::open(&path).unwrap().stats().bytes.lexical, 1_000);
+}
+
+#[test]
+fn a_reader_may_take_the_right_to_write_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    assert!(matches!(try_writer_lock(&path), Err(IndexError::NotFound { .. })));
+    assert!(!path.exists());
+    let writer = create(&path, IndexOptions::new(2));
+    assert!(try_writer_lock(&path).unwrap().is_none());
+    drop(writer);
+    let reader = Index::open_read_only(&path).unwrap();
+    let lock = try_writer_lock(&path).unwrap().unwrap();
+    assert!(try_writer_lock(&path).unwrap().is_none());
+    assert!(matches!(Index::open(&path), Err(IndexError::Locked { .. })));
+    assert_eq!(Index::open_read_only(&path).unwrap().len(), reader.len());
+    drop(lock);
+    Index::open(&path).unwrap();
 }

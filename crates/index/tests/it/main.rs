@@ -5,7 +5,9 @@
 mod common;
 mod concurrent;
 mod folder;
+mod journal;
 mod property;
 mod recall;
 mod recovery;
+mod static_vectors;
 mod writing;

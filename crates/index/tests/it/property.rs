@@ -4,12 +4,13 @@ use proptest::prelude::{
     Just, ProptestConfig, TestCaseError, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 use proptest::strategy::Strategy as _;
-use xunpin_core::{DocId, Neighbor, Product};
+use xunpin_core::{DocId, NearestNeighbors, Neighbor, Product};
 use xunpin_index::{Batch, Index, IndexOptions, SearchOptions, Strategy};
 
 use crate::common::{Rng, create, search};
 
 const DIMENSION: usize = 8;
+const STATIC_DIMENSION: usize = 5;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -17,6 +18,8 @@ enum Step {
     Write(Vec<(u8, u64)>),
     /// A new price only.
     Price(u8, u16),
+    /// A static vector given, or taken away, in a batch or afterwards.
+    Static(u8, Option<u64>, bool),
     Delete(Vec<u8>),
     Freeze,
     Reopen,
@@ -26,6 +29,8 @@ fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         5 => prop::collection::vec((any::<u8>(), any::<u64>()), 1..40).prop_map(Step::Write),
         2 => (any::<u8>(), any::<u16>()).prop_map(|(id, price)| Step::Price(id, price)),
+        2 => (any::<u8>(), any::<Option<u64>>(), any::<bool>())
+            .prop_map(|(id, seed, batch)| Step::Static(id, seed, batch)),
         2 => prop::collection::vec(any::<u8>(), 1..20).prop_map(Step::Delete),
         1 => Just(Step::Freeze),
         1 => Just(Step::Reopen),
@@ -39,6 +44,9 @@ struct Model {
     products: BTreeMap<String, (Product, u128, Vec<f32>)>,
     next_doc: u32,
     docs: BTreeMap<String, u32>,
+    statics: BTreeMap<String, Vec<f32>>,
+    /// The products by number after each batch.
+    history: Vec<BTreeMap<u32, Product>>,
 }
 
 impl Model {
@@ -46,7 +54,19 @@ impl Model {
         let (id, vector) = (format!("p{id}"), Rng(seed % 50).unit(DIMENSION));
         let product = Product::new(&id, format!("text {seed}"));
         batch.upsert(product.clone(), u128::from(seed), Some(&vector));
+        // Some come with a static vector, the others lose theirs with their old text.
+        if seed.is_multiple_of(3) {
+            let vector = Rng(seed).unit(STATIC_DIMENSION);
+            batch.set_static(&id, Some(&vector));
+            self.statics.insert(id.clone(), vector);
+        } else {
+            self.statics.remove(&id);
+        }
         self.products.insert(id, (product, u128::from(seed), vector));
+    }
+
+    fn by_number(&self) -> BTreeMap<u32, Product> {
+        self.docs.iter().map(|(id, doc)| (*doc, self.products[id].0.clone())).collect()
     }
 
     /// The brute force over what is stored, which is rounded.
@@ -65,7 +85,49 @@ fn close(found: &[Neighbor], expected: &[(u32, f32)]) -> bool {
     found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| (f.score - e.1).abs() < 2e-3)
 }
 
+/// What follows the index by its journal arrives at the index, wherever it starts from.
+fn check_journal(index: &Index, model: &Model) -> Result<(), TestCaseError> {
+    for (generation, products) in model.history.iter().enumerate() {
+        let Some(changes) = index.changes_since(generation as u64).unwrap() else {
+            return Err(TestCaseError::fail("the journal must reach back to the beginning"));
+        };
+        prop_assert_eq!(changes.generation, index.generation());
+        prop_assert!(
+            changes.written.is_sorted_by(|a, b| a < b) && changes.removed.is_sorted_by(|a, b| a < b)
+        );
+        let mut follower = products.clone();
+        for doc in &changes.removed {
+            follower.remove(&doc.0);
+        }
+        for (doc, product) in changes.written.iter().zip(index.products(&changes.written).unwrap()) {
+            follower.insert(doc.0, product.unwrap());
+        }
+        prop_assert_eq!(&follower, &model.by_number());
+    }
+    Ok(())
+}
+
+fn check_static(index: &Index, model: &Model) -> Result<(), TestCaseError> {
+    let all = index.static_vectors(STATIC_DIMENSION).unwrap();
+    prop_assert_eq!(all.version(), index.static_version());
+    let mut expected: Vec<(u32, &Vec<f32>)> =
+        model.statics.iter().map(|(id, vector)| (model.docs[id], vector)).collect();
+    expected.sort_by_key(|(doc, _)| *doc);
+    prop_assert_eq!(
+        all.docs().map(|d| d.0).collect::<Vec<_>>(),
+        expected.iter().map(|e| e.0).collect::<Vec<_>>()
+    );
+    for (doc, vector) in expected {
+        let stored = all.vector(DocId(doc)).unwrap();
+        prop_assert!(stored.iter().zip(vector).all(|(a, b)| (a - b).abs() < 1e-3));
+        prop_assert!(all.nearest(vector, 1, None).unwrap()[0].score > 0.999);
+    }
+    Ok(())
+}
+
 fn check(index: &Index, model: &Model) -> Result<(), TestCaseError> {
+    check_journal(index, model)?;
+    check_static(index, model)?;
     prop_assert_eq!(index.len(), model.products.len());
     let stored: Vec<(String, u128)> =
         index.ids().map(|row| row.unwrap()).map(|(id, entry)| (id, entry.content_hash)).collect();
@@ -118,7 +180,7 @@ proptest! {
         (options.live_graph_at, options.freeze_at, options.freeze_min) = (40, 200, 20);
         (options.m, options.ef_construction) = (6, 40);
         let mut index = create(&path, options);
-        let mut model = Model::default();
+        let mut model = Model { history: vec![BTreeMap::new()], ..Model::default() };
         for step in steps {
             let mut batch = Batch::new();
             match step {
@@ -138,8 +200,24 @@ proptest! {
                         batch.upsert(product.clone(), *hash, None);
                     }
                 }
+                Step::Static(id, seed, batched) => {
+                    let id = format!("p{id}");
+                    if let Some(doc) = model.docs.get(&id) {
+                        let vector = seed.map(|seed| Rng(seed).unit(STATIC_DIMENSION));
+                        if batched {
+                            batch.set_static(&id, vector.as_deref());
+                        } else {
+                            index.put_static(&[(DocId(*doc), vector.clone())]).unwrap();
+                        }
+                        match vector {
+                            Some(vector) => model.statics.insert(id, vector),
+                            None => model.statics.remove(&id),
+                        };
+                    }
+                }
                 Step::Delete(ids) => {
                     for id in ids {
+                        model.statics.remove(&format!("p{id}"));
                         batch.delete(format!("p{id}"));
                         model.products.remove(&format!("p{id}"));
                         model.docs.remove(&format!("p{id}"));
@@ -155,6 +233,7 @@ proptest! {
                 }
             }
             index.apply(batch).unwrap();
+            model.history.push(model.by_number());
         }
         check(&index, &model)?;
         let report = index.verify(None);

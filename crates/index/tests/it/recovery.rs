@@ -6,7 +6,7 @@ use rocksdb::DB;
 use xunpin_core::Neighbor;
 use xunpin_index::{Index, IndexError, IndexOptions, Problem, RecoveryNote, Strategy};
 
-use crate::common::{Rng, clustered, create, fill, search};
+use crate::common::{Rng, clustered, create, fill, search, tamper};
 
 fn answers(index: &Index, queries: &[Vec<f32>]) -> Vec<Vec<Neighbor>> {
     [Strategy::Exact, Strategy::Graph]
@@ -145,6 +145,14 @@ fn torn_log_loses_at_most_the_last_batch() {
             for id in 0..index.len() {
                 assert!(index.get(&id.to_string()).unwrap().is_some());
             }
+            // The journal tells of the batches that are there and of no other.
+            for from in 0..=batches {
+                let changes = index.changes_since(from).unwrap().unwrap();
+                let written: Vec<usize> = changes.written.iter().map(|doc| doc.index()).collect();
+                assert_eq!(written, (from as usize * 10..index.len()).collect::<Vec<_>>());
+                assert_eq!(changes.generation, batches);
+            }
+            assert_eq!(index.changes_since(batches + 1).unwrap(), None);
         }
         // And it can be written to again.
         let index = Index::open(&path).unwrap();
@@ -169,12 +177,6 @@ fn damage_in_the_middle_of_the_log_stops_the_opening() {
     let error = Index::open(&path).unwrap_err();
     assert!(matches!(error, IndexError::Store { .. }), "{error:?}");
     assert!(error.to_string().contains("Corruption"), "{error}");
-}
-
-/// Changes the store behind the index's back.
-fn tamper(path: &Path, change: impl FnOnce(&DB)) {
-    let families = ["meta", "ids", "products", "vectors", "graph", "jobs"];
-    change(&DB::open_cf(&rocksdb::Options::default(), path.join("db"), families).unwrap());
 }
 
 #[test]

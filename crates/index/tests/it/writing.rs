@@ -81,6 +81,31 @@ fn queries_are_checked_and_scores_are_cosines() {
 }
 
 #[test]
+fn gathered_vectors_are_those_of_each_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = IndexOptions::new(8);
+    options.freeze_min = 100;
+    let index = create(&folder.path().join("x"), options);
+    let mut rng = Rng(12);
+    let vectors: Vec<_> = (0..300).map(|_| rng.unit(8)).collect();
+    fill(&index, &vectors[..200], 0);
+    assert!(index.freeze().unwrap());
+    fill(&index, &vectors[200..], 200);
+    let mut batch = Batch::new();
+    batch.delete("7").delete("250");
+    index.apply(batch).unwrap();
+    let docs: Vec<DocId> = [299, 7, 0, 199, 200, 250, 300, 0, u32::MAX].map(DocId).to_vec();
+    let gathered = index.gather(&docs);
+    assert_eq!(gathered.present, [true, false, true, true, true, false, false, true, false]);
+    assert_eq!((gathered.rows.rows(), gathered.rows.columns()), (docs.len(), 8));
+    for (at, doc) in docs.iter().enumerate() {
+        let expected = index.vector(*doc).unwrap_or_else(|| vec![0.0; 8]);
+        assert_eq!(gathered.rows.row(at), expected, "{doc}");
+    }
+    assert!(index.gather(&[]).present.is_empty());
+}
+
+#[test]
 fn strategy_follows_size_and_filter() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = IndexOptions::new(8);

