@@ -58,29 +58,6 @@ fn a_missing_or_damaged_one_is_built_again() {
     shop.run(&["verify"]).expect(0).tells(&["all good"]);
 }
 
-#[test]
-fn a_product_that_the_store_lacks_is_told() {
-    let shop = Shop::with(&[("1", "保湿面霜"), ("2", "儿童雨鞋")]);
-    let (lexical, kept) = (shop.index_path().join("lexical"), shop.path("kept"));
-    copy_folder(&lexical, &kept);
-    shop.run(&["delete", "1"]).expect(0);
-    // The words of before, at the generation of now: only a check of every product can tell.
-    let now = std::fs::read_to_string(lexical.join("meta.json")).unwrap();
-    let before = std::fs::read_to_string(kept.join("meta.json")).unwrap();
-    let generation = |meta: &str| {
-        let payload =
-            serde_json::from_str::<serde_json::Value>(meta).unwrap()["payload"].as_str().unwrap().to_owned();
-        serde_json::from_str::<serde_json::Value>(&payload).unwrap()["generation"].as_u64().unwrap()
-    };
-    let (old, new) = (generation(&before), generation(&now));
-    let written = |n: u64| format!("\\\"generation\\\":{n}");
-    assert!(before.contains(&written(old)), "{before}");
-    std::fs::remove_dir_all(&lexical).unwrap();
-    copy_folder(&kept, &lexical);
-    std::fs::write(lexical.join("meta.json"), before.replace(&written(old), &written(new))).unwrap();
-    shop.run(&["verify"]).expect(3).tells(&["problem:", "which is not stored"]);
-}
-
 #[cfg(unix)]
 #[test]
 fn a_kill_during_an_ingest_is_made_good() {

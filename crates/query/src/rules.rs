@@ -270,9 +270,10 @@ pub fn place<T>(
     let mut placed: Vec<Placed<T>> = Vec::new();
     let mut place_of: HashMap<DocId, usize> = HashMap::new();
     for doc in pinned {
-        if place_of.insert(*doc, placed.len()).is_none() {
+        place_of.entry(*doc).or_insert_with(|| {
             placed.push(Placed { doc: *doc, place: Place::Pinned, item: None });
-        }
+            placed.len() - 1
+        });
     }
     let mut last = Vec::new();
     for item in ranked {

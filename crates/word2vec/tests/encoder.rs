@@ -1,5 +1,7 @@
 //! Pooling, the common direction, unknown words, and the stored form.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 
 use proptest::prelude::*;
@@ -32,7 +34,7 @@ fn mean_and_sif_weigh_words_as_their_formulas_say() {
 
     let sif = SentenceEncoder::new(shop(), Pooling::Sif { a: 0.01 }).unwrap();
     let (x, y) = (3.0 * 0.01 / (0.01 + 0.9), 2.0 * 0.01 / (0.01 + 0.09));
-    let length = (x * x + y * y as f32).sqrt();
+    let length = f32::hypot(x, y);
     assert!(near(&sif.embed(&["面霜", "抗皱"]).unwrap(), &[x / length, y / length, 0.0]));
     assert_ne!(mean.content_hash(), sif.content_hash());
 }

@@ -1,5 +1,7 @@
 //! Vector files as other programs write them, whole and damaged.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

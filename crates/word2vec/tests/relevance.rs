@@ -1,5 +1,7 @@
 //! The default options on real titles, queries and judgements, where they lie beside the repository.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
+use serde::Serialize;
 use xunpin_core::{DocId, Product, TextMatches};
 use xunpin_index::{Index, IndexError};
-use xunpin_lexical::{Dictionary, LexicalError, LexicalIndex, LexicalOptions, LexicalReader, Opened};
+use xunpin_lexical::{
+    Dictionary, LexicalError, LexicalIndex, LexicalOptions, LexicalProblem, LexicalReader, Opened,
+};
 
 use crate::EngineError;
 
@@ -13,6 +16,20 @@ use crate::EngineError;
 const READ: usize = 1_024;
 /// Commits that the full-text index may lag behind while a catalogue goes in.
 const LAG: u64 = 32;
+
+/// The full-text index, as counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LexicalStats {
+    /// Products in it.
+    pub products: usize,
+    /// The store's generation that it is at.
+    pub generation: u64,
+    /// Bytes it takes.
+    pub bytes: u64,
+    /// Words that the catalogue adds to the dictionary.
+    pub dictionary_words: usize,
+}
 
 /// What had to be done about the full-text index at an opening or after a commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,17 +95,20 @@ impl Lexical {
 
     /// The words of products as of now, or of the last commit that could be followed.
     pub(crate) fn reader(&self, index: &Index) -> Result<LexicalReader, EngineError> {
+        Ok(self.handle(index)?.reader())
+    }
+
+    fn handle(&self, index: &Index) -> Result<LexicalIndex, EngineError> {
         if let Some(open) = self.opened() {
-            return Ok(open.reader());
+            return Ok(open);
         }
         let _one_mends = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = self.opened() {
-            return Ok(open.reader());
+            return Ok(open);
         }
         let open = self.open(index)?;
-        let reader = open.reader();
-        self.keep(open);
-        Ok(reader)
+        self.keep(open.clone());
+        Ok(open)
     }
 
     /// Brings the full-text index up to the store's last commit; unless `now`, only if it is far behind. The store's
@@ -100,12 +120,31 @@ impl Lexical {
         let _one_mends = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
         let followed = match self.opened() {
             Some(open) if !now && index.generation() < open.generation() + LAG => Ok(()),
-            Some(open) => catch_up(&self.path, &open, index).map(|next| next.into_iter().for_each(|n| self.keep(n))),
+            Some(open) => {
+                catch_up(&self.path, &open, index).map(|next| next.into_iter().for_each(|n| self.keep(n)))
+            }
             None => self.open(index).map(|open| self.keep(open)),
         };
         if let Err(error) = followed {
             self.note(LexicalNote::NotFollowed { reason: reasons(&error) });
         }
+    }
+
+    /// Counts it, opening it if need be.
+    pub(crate) fn stats(&self, index: &Index) -> Result<LexicalStats, EngineError> {
+        let open = self.handle(index)?;
+        Ok(LexicalStats {
+            products: open.products(),
+            generation: open.generation(),
+            bytes: open.bytes()?,
+            dictionary_words: open.analyzer().dictionary().len(),
+        })
+    }
+
+    /// Checks its files, and that it holds the store's products and nothing else.
+    pub(crate) fn verify(&self, index: &Index) -> Result<Vec<LexicalProblem>, EngineError> {
+        let open = self.handle(index)?;
+        Ok(open.verify(live(index)?)?)
     }
 
     fn opened(&self) -> Option<LexicalIndex> {
@@ -161,11 +200,9 @@ impl Lexical {
                         self.note(LexicalNote::CaughtUp { commits });
                         return Ok(next.unwrap_or(open));
                     }
-                    None => format!(
-                        "it is at commit {}, the store at {}",
-                        open.generation(),
-                        index.generation()
-                    ),
+                    None => {
+                        format!("it is at commit {}, the store at {}", open.generation(), index.generation())
+                    }
                 }
             }
             Opened::Damaged { reason } => reason,

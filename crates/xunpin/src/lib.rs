@@ -15,11 +15,11 @@
 //! // `model` is a known name, such as "embeddinggemma-300m", or a folder.
 //! let engine = Engine::builder(&path).model(model).create()?;
 //! engine.upsert(&[Product::new("p1", "温和A醇精华 30ml"), Product::new("p2", "儿童雨鞋 防滑")])?;
-//! let answer = engine.search(&SearchRequest::new("敏感肌抗老")?)?;
+//! let answer = engine.search(&SearchRequest::new("敏感肌用的A醇精华")?)?;
 //! for hit in &answer.hits {
 //!     println!("{:.3} {} {}", hit.score, hit.id, hit.product.title);
 //! }
-//! # assert_eq!(answer.hits.len(), 2);
+//! # assert_eq!((answer.hits[0].id.as_str(), engine.stats().products), ("p1", 2));
 //! # Ok(())
 //! # }
 //! ```
@@ -46,20 +46,22 @@ pub use engine::{DeleteReport, Engine, Note};
 pub use error::EngineError;
 pub use full_text::FullTextStats;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
-pub use lexical::LexicalNote;
+pub use lexical::{LexicalNote, LexicalStats};
 pub use tune::TuneReport;
 pub use word2vec::{SentenceEncoderHandle, Word2VecReport};
 
 pub use xunpin_core::{
-    AttributeValue, CompareOp, DocId, EncodeError, Encoder, ExactKind, Field, Filter, Fingerprint, Literal, Matrix,
-    Product, Role, Strategy,
+    AttributeValue, CompareOp, DocId, EncodeError, Encoder, ExactKind, Field, Filter, Fingerprint, Literal,
+    Matrix, Product, Role, Strategy,
 };
 pub use xunpin_eval as eval;
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;
+pub use xunpin_lexical::LexicalProblem;
 pub use xunpin_models as models;
 pub use xunpin_query::fusion::Weights;
 pub use xunpin_query::{
-    Facet, FacetRequest, Hit, Mode, Placement, RulePlace, Rules, SearchRequest, SearchResponse, Sides, SortKey, parse_filter,
+    Facet, FacetRequest, Hit, Mode, Placement, RulePlace, Rules, SearchRequest, SearchResponse, Sides,
+    SortKey, parse_filter,
 };
 pub use xunpin_word2vec as words;

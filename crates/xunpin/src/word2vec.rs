@@ -120,11 +120,10 @@ impl Statics {
         let unknown_words: Vec<String> =
             words.iter().filter(|word| model.encoder.known(&[word.as_str()]) == 0).cloned().collect();
         let neighbors = match model.encoder.embed(&words) {
-            Some(vector) => {
-                self.products(index, model.encoder.dimension())?
-                    .nearest(&vector, depth, allowed)
-                    .map_err(xunpin_index::IndexError::from)?
-            }
+            Some(vector) => self
+                .products(index, model.encoder.dimension())?
+                .nearest(&vector, depth, allowed)
+                .map_err(xunpin_index::IndexError::from)?,
             None => Vec::new(),
         };
         Ok(StaticNearest { neighbors, unknown_words })
@@ -196,8 +195,7 @@ impl Engine {
         let corpus = self.word2vec_corpus(&[])?;
         let counted = vectors.counts().iter().any(|&count| count > 0);
         // A word that the catalogue lacks still needs a count above 0 to be weighed.
-        let vectors =
-            if counted { vectors } else { vectors.with_counts(|word| corpus.count(word).max(1)) };
+        let vectors = if counted { vectors } else { vectors.with_counts(|word| corpus.count(word).max(1)) };
         let known = vectors.words().iter().filter(|word| corpus.count(word) > 0).count();
         if known == 0 && corpus.distinct() > 0 {
             return Err(EngineError::NoCommonWord { words: vectors.len(), catalogue: corpus.distinct() });
@@ -247,7 +245,8 @@ impl Engine {
             .map_err(|source| EngineError::Texts { path: folder.into(), source })?;
         encoder.save(&self.statics.path)?;
         let model = StaticModel::new(encoder);
-        let mut docs = self.index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<DocId>, EngineError>>()?;
+        let mut docs =
+            self.index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<DocId>, EngineError>>()?;
         docs.sort_unstable();
         for docs in docs.chunks(CHUNK) {
             let mut rows = Vec::with_capacity(docs.len());

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use xunpin::catalogue::{Catalogue, Mapping, ReadOptions};
 use xunpin::{
-    Engine, EngineError, IngestOptions, IngestReport, Product, SearchRequest, SyncOutcome, load_encoder,
-    parse_filter,
+    Engine, EngineError, IngestOptions, IngestReport, Mode, Product, SearchRequest, SyncOutcome,
+    load_encoder, parse_filter,
 };
 
 fn model() -> String {
@@ -41,7 +41,9 @@ fn ingest(engine: &Engine, catalogue: &mut Catalogue, options: &IngestOptions) -
 }
 
 fn ids(engine: &Engine, query: &str) -> Vec<String> {
-    let request = SearchRequest::new(query).unwrap().with_results(1_000).unwrap();
+    // The tiny model's cosines mean nothing, so no floor must cut.
+    let request = SearchRequest::new(query).unwrap().with_mode(Mode::Semantic).with_everything();
+    let request = request.with_results(1_000).unwrap();
     engine.search(&request).unwrap().hits.into_iter().map(|h| h.id).collect()
 }
 

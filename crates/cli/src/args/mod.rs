@@ -12,7 +12,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use bench::{BenchCommand, BenchEmbedArgs, BenchGenerateArgs, BenchSearchArgs};
 pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
 pub(crate) use search::{HitFormat, SearchArgs};
-pub(crate) use word2vec::{AnalogyArgs, ExportArgs, FormArg, ImportArgs, SimilarArgs, TrainArgs, Word2VecCommand};
+pub(crate) use word2vec::{
+    AnalogyArgs, ExportArgs, FormArg, ImportArgs, SimilarArgs, TrainArgs, Word2VecCommand,
+};
 
 /// Where indexes go when `--index` is not given.
 const DEFAULT_INDEX: &str = "indexes/default";

@@ -20,6 +20,8 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
     if args.dry_run {
         return dry_run(args, catalogue);
     }
+    // First, so that a signal during the loading of the model is not lost on what is already open.
+    let stop = Stop::on_signal("stopping after this batch")?;
     let engine = open_engine(args)?;
     let mut notes = Notes::of(&engine);
     let mut options = IngestOptions::default();
@@ -28,7 +30,6 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<Done> {
     options.force = args.force;
     options.rejects = Some(args.rejects.clone().unwrap_or_else(|| rejects_beside(&args.index.index)));
 
-    let stop = Stop::on_signal("stopping after this batch")?;
     let bar = progress::of_share();
     bar.set_message("reading");
     let started = Instant::now();

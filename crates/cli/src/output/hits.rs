@@ -186,7 +186,8 @@ fn total(answer: &SearchResponse, request: &SearchRequest) -> String {
     format!("{}-{} of {total}{cut}", answer.offset + 1, answer.offset + answer.hits.len())
 }
 
-/// Where the time went, parts that took none left out.
+/// Where the time went, parts that took none left out. A program that ends after one search loads the model and opens the
+/// full-text index for it, which is part of the times; `bench search` tells what is left without.
 fn times(answer: &SearchResponse) -> String {
     let took = &answer.took_ms;
     let nearest = match answer.strategy {
@@ -204,7 +205,7 @@ fn times(answer: &SearchResponse) -> String {
     let told = parts.iter().filter(|(_, ms)| *ms > 0.0).map(|(name, ms)| format!("{name} {ms:.1}"));
     let told = told.collect::<Vec<_>>().join(", ");
     let parts = if told.is_empty() { String::new() } else { format!(" ({told})") };
-    format!("{}, {:.1} ms{parts}", answer.mode, took.total)
+    format!("{}, {:.1} ms with loading{parts}", answer.mode, took.total)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use xunpin_core::{DocId, DocSet, Field, FieldValue, Product};
 
+use super::Popularity;
 use super::dictionary::{Dictionary, DictionaryWriter, Entry};
 
 /// Products of a chunk. A commit copies the chunks that it changes.
@@ -89,9 +90,16 @@ pub struct Column {
     /// Product `d` is in chunk `d / CHUNK`; `None` where the chunk has no values.
     chunks: Vec<Option<Arc<Chunk>>>,
     tally: Tally,
+    /// Made at its first use.
+    popularity: OnceLock<Popularity>,
 }
 
 impl Column {
+    /// The percentile of the product's number; see [`Popularity::of`].
+    pub fn popularity(&self, doc: DocId) -> f32 {
+        self.popularity.get_or_init(|| Popularity::new(self)).of(self, doc)
+    }
+
     /// The field.
     pub fn field(&self) -> &Field {
         &self.field
@@ -149,7 +157,7 @@ impl Column {
             }
             chunks[at] = Chunk::new(&pairs);
         }
-        let column = Self { field: self.field.clone(), dictionary: writer.finish(), chunks, tally };
+        let column = Self { field: self.field.clone(), dictionary: writer.finish(), chunks, tally, popularity: OnceLock::new() };
         if column.dictionary.len() > 2 * tally.values + SPARE_ENTRIES { column.compacted() } else { column }
     }
 
@@ -170,7 +178,7 @@ impl Column {
             }
             chunks.push(Chunk::new(&pairs));
         }
-        Self { field: self.field.clone(), dictionary: writer.finish(), chunks, tally: self.tally }
+        Self { field: self.field.clone(), dictionary: writer.finish(), chunks, tally: self.tally, popularity: OnceLock::new() }
     }
 
     /// Products and codes of a chunk, products rising.
@@ -299,7 +307,7 @@ impl ColumnBuilder {
             chunks.resize(pairs[0].0 as usize / CHUNK, None);
             chunks.push(Chunk::new(pairs));
         }
-        Column { field, dictionary: writer.finish(), chunks, tally }
+        Column { field, dictionary: writer.finish(), chunks, tally, popularity: OnceLock::new() }
     }
 }
 

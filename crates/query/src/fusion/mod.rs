@@ -95,6 +95,13 @@ pub fn rank(candidates: Vec<Candidate>, weight: f32, weights: &Weights) -> Vec<R
     ranked
 }
 
+/// What the length of the query adds to the evidence of the best of `ranked`, as [`rank`] left it. It is taken off
+/// before evidence is made a score, so that scores of long and of short queries mean the same.
+pub fn surplus(ranked: &[Ranked], query: &QueryFeatures, weights: &Weights) -> f32 {
+    let surplus = weights.lexical_weight(query) - weights.level_weight(query);
+    ranked.first().map_or(0.0, |best| surplus * best.candidate.lexical)
+}
+
 /// How many of `ranked`, as [`rank`] left it, [`refine`] orders anew: at most [`Weights::head`], and less where that
 /// would part products with equal evidence, because numbers would then decide which of them are ordered anew.
 pub fn head_length(ranked: &[Ranked], weights: &Weights) -> usize {

@@ -60,7 +60,7 @@ impl Default for Weights {
             smoothing_neighbors: 20,
             head: 100,
             center: 7.0,
-            no_match_below: 0.4,
+            no_match_below: 0.3,
             floor: 0.2,
             floor_below_best: 0.25,
             coverage_floor: 0.6,
@@ -115,10 +115,16 @@ impl Weights {
 
     /// The weight of BM25F for a query.
     pub fn lexical_weight(&self, query: &QueryFeatures) -> f32 {
+        let long = ramp(query.terms as f32, self.terms_from, self.terms_to);
+        self.level_weight(query).max(self.lexical_long * long)
+    }
+
+    /// The weight of BM25F in the level of a score: without what the length of a query adds. The words of a long text
+    /// add up to much evidence in any catalogue; it orders products, but does not say that they are what was asked for.
+    pub(super) fn level_weight(&self, query: &QueryFeatures) -> f32 {
         let held =
             if query.names { 1.0 } else { ramp(query.best_coverage, self.coverage_from, self.coverage_to) };
-        let long = ramp(query.terms as f32, self.terms_from, self.terms_to);
-        (self.lexical_short * held).max(self.lexical_long * long)
+        self.lexical_short * held
     }
 
     /// The score of a product with that evidence, 0 to 1: the logistic function of its distance from

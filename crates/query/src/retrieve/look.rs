@@ -7,7 +7,7 @@ use xunpin_core::{DocId, DocSet, ExactKind, ExactMatch, Neighbor, Strategy, Text
 use super::{NearestPlan, ProductSource, ms};
 use crate::dot::dot;
 use crate::fusion::{Candidate, QueryFeatures, Weights};
-use crate::{SearchRequest, TookMs};
+use crate::{Mode, SearchRequest, TookMs};
 
 /// Most products that one side gives to a match set. Both sides are always asked for that many, so that the first
 /// results don't depend on how many are wanted.
@@ -120,8 +120,10 @@ pub(super) fn best_matches(
     weights: &Weights,
     allowed: Option<&DocSet>,
 ) -> (Vec<TextMatch>, bool) {
-    // A share of what the best holds, because no product holds most of a long query.
-    let floor = if request.everything() { 0.0 } else { weights.coverage_floor * best_coverage(text) };
+    // A share of what the best holds, because no product holds most of a long query. Where there is no other side to find
+    // the rest, every product that holds a word counts.
+    let everything = request.everything() || request.mode() == Mode::Lexical;
+    let floor = if everything { 0.0 } else { weights.coverage_floor * best_coverage(text) };
     let passes = |m: &&TextMatch| m.coverage >= floor && allowed.is_none_or(|set| set.contains(m.doc));
     let mut matches: Vec<TextMatch> = text.matches.iter().filter(passes).copied().collect();
     let order = |a: &TextMatch, b: &TextMatch| b.score.total_cmp(&a.score).then(a.doc.cmp(&b.doc));

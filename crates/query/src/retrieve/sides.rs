@@ -7,7 +7,7 @@ use xunpin_core::{DocId, DocSet, Neighbor, TextMatch};
 use super::look::{best_matches, encode, in_order, nearest, text_matches};
 use super::{Entry, MatchSet, ProductSource, SIDE_DEPTH, look, ms};
 use crate::fusion::{self, Ranked, Weights};
-use crate::{Mode, Popularity, SearchRequest, Sides, TookMs};
+use crate::{Mode, SearchRequest, Sides, TookMs};
 
 pub(super) fn match_set<S: ProductSource>(
     source: &S,
@@ -106,25 +106,26 @@ fn hybrid<S: ProductSource>(
     let since = Instant::now();
     let weight = weights.lexical_weight(&seen.features);
     let mut ranked = fusion::rank(seen.candidates, weight, weights);
+    let surplus = fusion::surplus(&ranked, &seen.features, weights);
+    let score = |one: &Ranked| weights.score(one.evidence - surplus);
     let length = fusion::head_length(&ranked, weights);
     if length > 1 {
         let head: Vec<DocId> = ranked[..length].iter().map(|one| one.candidate.doc).collect();
         fusion::refine(&mut ranked, &seen.vector, &source.vectors(&head)?, weight, weights);
     }
     // Before popularity, which does not make a match any better.
-    let best = ranked.first().map(|one| weights.score(one.evidence));
+    let best = ranked.first().map(score);
     if let Some((field, share)) = request.popularity() {
         let column = source.column(field)?;
-        let popularity = Popularity::new(&column);
         for one in &mut ranked {
-            one.evidence += share * (popularity.of(&column, one.candidate.doc) - 0.5);
+            one.evidence += share * (column.popularity(one.candidate.doc) - 0.5);
         }
         ranked.sort_unstable_by(fusion::order);
     }
     let exact = |doc| seen.exact.binary_search_by_key(&doc, |m| m.doc).ok().map(|at| seen.exact[at].kind);
     let entry = |one: &Ranked| Entry {
         doc: one.candidate.doc,
-        score: weights.score(one.evidence),
+        score: score(one),
         key: [one.evidence, one.first_evidence],
         sides: Sides {
             cosine: Some(one.candidate.cosine),

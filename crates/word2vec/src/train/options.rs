@@ -17,7 +17,7 @@ pub enum Architecture {
 }
 
 /// Words that the default number of epochs comes to.
-const WORDS_IN_ALL: u64 = 20_000_000;
+const WORDS_IN_ALL: u64 = 15_000_000;
 
 /// How word vectors are trained. The defaults suit titles and queries of a shop: few words each, whose order says
 /// little, so that the window spans a whole title; and little text, so that it is gone through often.
@@ -33,7 +33,7 @@ pub struct TrainOptions {
     pub window: usize,
     /// Noise words that each true one is told apart from, 1 to 1,000.
     pub negative: usize,
-    /// Passes over the corpus, 1 to 10,000. By default as many as make 20 million words in all, within 5 to 50: small
+    /// Passes over the corpus, 1 to 10,000. By default as many as make 15 million words in all, within 5 to 30: small
     /// corpora gain from many.
     pub epochs: Option<usize>,
     /// Words more frequent than this share of the corpus are passed over at random, the more the more frequent they
@@ -78,8 +78,8 @@ impl TrainOptions {
 
     /// Passes over a corpus of that many words.
     pub(crate) fn epochs_over(&self, words: u64) -> usize {
-        // Within 5 to 50, whatever the size of a word on this machine.
-        self.epochs.unwrap_or((WORDS_IN_ALL / words.max(1)).clamp(5, 50) as usize)
+        // Within 5 to 30, whatever the size of a word on this machine.
+        self.epochs.unwrap_or((WORDS_IN_ALL / words.max(1)).clamp(5, 30) as usize)
     }
 }
 

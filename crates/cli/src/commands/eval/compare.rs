@@ -117,7 +117,7 @@ fn print(report: &ComparisonReport) -> anyhow::Result<()> {
         match &system.against_best {
             Some(against) => {
                 row.push(format!("{:+.4}", against.comparison.mean_difference));
-                row.push(format!("{:.4}", against.p_holm));
+                row.push(p_value(against.p_holm));
             }
             None => row.extend(["best single".to_owned(), String::new()]),
         }
@@ -140,6 +140,10 @@ fn print(report: &ComparisonReport) -> anyhow::Result<()> {
         output::line(note)?;
     }
     Ok(())
+}
+
+fn p_value(p: f64) -> String {
+    if p < 1e-4 { "<0.0001".to_owned() } else { format!("{p:.4}") }
 }
 
 fn print_changes(what: &str, report: &ComparisonReport, changes: &[QueryChange]) -> anyhow::Result<()> {
