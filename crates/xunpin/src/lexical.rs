@@ -168,7 +168,7 @@ impl Lexical {
         }
         let found = LexicalIndex::open_read_only(&self.path)?;
         if let Opened::Fresh(open) = &found
-            && open.generation() >= index.generation()
+            && (open.generation() >= index.generation() || nothing_changed(open, index)?)
         {
             return Ok(open.clone());
         }
@@ -196,8 +196,11 @@ impl Lexical {
                 match behind {
                     Some(0) => return Ok(open),
                     Some(commits) => {
+                        let lacking = !nothing_changed(&open, index)?;
                         let next = catch_up(&self.path, &open, index)?;
-                        self.note(LexicalNote::CaughtUp { commits });
+                        if lacking {
+                            self.note(LexicalNote::CaughtUp { commits });
+                        }
                         return Ok(next.unwrap_or(open));
                     }
                     None => {
@@ -230,6 +233,12 @@ impl Lexical {
         self.note(LexicalNote::InMemory { reason });
         Ok(open)
     }
+}
+
+/// Whether the commits that it lacks changed no product: they stored settings, say.
+fn nothing_changed(open: &LexicalIndex, index: &Index) -> Result<bool, EngineError> {
+    let changes = index.changes_since(open.generation())?;
+    Ok(changes.is_some_and(|changes| changes.written.is_empty() && changes.removed.is_empty()))
 }
 
 /// Takes the store's changes in. `Some` where it had to be built anew: the changes are no longer known, or the catalogue

@@ -32,10 +32,9 @@ struct Record {
     complete: bool,
 }
 
-/// A model with the means to cut text as it was trained on.
+/// A model, whose texts are cut as those it was trained on.
 pub(crate) struct StaticModel {
     encoder: SentenceEncoder,
-    analyzer: Analyzer,
 }
 
 /// The word vectors of an engine, loaded on first use.
@@ -52,14 +51,15 @@ fn analyzer() -> &'static Analyzer {
     PLAIN.get_or_init(|| Analyzer::new([]))
 }
 
-impl StaticModel {
-    fn new(encoder: SentenceEncoder) -> Self {
-        Self { encoder, analyzer: analyzer().clone() }
-    }
+/// The words of a product's text: long ones whole and in their parts, as in the full-text index.
+fn words(text: &str) -> Vec<String> {
+    analyzer().terms(text).into_iter().map(|term| term.text).collect()
+}
 
-    /// The vector of a text; none if it has no known word.
+impl StaticModel {
+    /// The vector of a product's text; none if it has no known word.
     pub(crate) fn embed(&self, text: &str) -> Option<Vec<f32>> {
-        self.encoder.embed(&self.analyzer.words(text))
+        self.encoder.embed(&words(text))
     }
 }
 
@@ -82,7 +82,7 @@ impl Statics {
         if encoder.content_hash() != record.model {
             return Err(EngineError::Word2VecForeign { path: self.path.clone() });
         }
-        let model = Arc::new(StaticModel::new(encoder));
+        let model = Arc::new(StaticModel { encoder });
         *held = Some(model.clone());
         Ok(Some(model))
     }
@@ -116,7 +116,7 @@ impl Statics {
         let Some(model) = self.model(index)? else {
             return Err(EngineError::NoWord2Vec { path: index.path().into() });
         };
-        let words = model.analyzer.words(query);
+        let words: Vec<String> = analyzer().query_terms(query).into_iter().map(|term| term.text).collect();
         let unknown_words: Vec<String> =
             words.iter().filter(|word| model.encoder.known(&[word.as_str()]) == 0).cloned().collect();
         let neighbors = match model.encoder.embed(&words) {
@@ -159,12 +159,12 @@ impl Engine {
     /// `texts`, one a line.
     pub fn word2vec_corpus(&self, texts: &[PathBuf]) -> Result<Corpus, EngineError> {
         let mut corpus = Corpus::new();
-        self.each_text(|text| corpus.push(analyzer().words(text)))?;
+        self.each_text(|text| corpus.push(words(text)))?;
         for path in texts {
             let unreadable = |source| EngineError::Texts { path: path.clone(), source };
             let file = std::io::BufReader::new(std::fs::File::open(path).map_err(unreadable)?);
             for line in std::io::BufRead::lines(file) {
-                corpus.push(analyzer().words(&line.map_err(unreadable)?));
+                corpus.push(words(&line.map_err(unreadable)?));
             }
         }
         Ok(corpus)
@@ -207,7 +207,7 @@ impl Engine {
             let mut at = 0;
             self.each_text(|text| {
                 if at % step == 0 {
-                    sample.push(analyzer().words(text));
+                    sample.push(words(text));
                 }
                 at += 1;
             })?;
@@ -244,7 +244,7 @@ impl Engine {
         std::fs::create_dir_all(folder)
             .map_err(|source| EngineError::Texts { path: folder.into(), source })?;
         encoder.save(&self.statics.path)?;
-        let model = StaticModel::new(encoder);
+        let model = StaticModel { encoder };
         let mut docs =
             self.index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<DocId>, EngineError>>()?;
         docs.sort_unstable();
@@ -259,6 +259,7 @@ impl Engine {
         }
         self.note_model(&Record { model: hash, complete: true })?;
         self.statics.forget();
+        self.lexical.follow(&self.index, true);
         Ok(())
     }
 

@@ -157,7 +157,13 @@ impl Column {
             }
             chunks[at] = Chunk::new(&pairs);
         }
-        let column = Self { field: self.field.clone(), dictionary: writer.finish(), chunks, tally, popularity: OnceLock::new() };
+        let column = Self {
+            field: self.field.clone(),
+            dictionary: writer.finish(),
+            chunks,
+            tally,
+            popularity: OnceLock::new(),
+        };
         if column.dictionary.len() > 2 * tally.values + SPARE_ENTRIES { column.compacted() } else { column }
     }
 
@@ -178,7 +184,13 @@ impl Column {
             }
             chunks.push(Chunk::new(&pairs));
         }
-        Self { field: self.field.clone(), dictionary: writer.finish(), chunks, tally: self.tally, popularity: OnceLock::new() }
+        Self {
+            field: self.field.clone(),
+            dictionary: writer.finish(),
+            chunks,
+            tally: self.tally,
+            popularity: OnceLock::new(),
+        }
     }
 
     /// Products and codes of a chunk, products rising.
