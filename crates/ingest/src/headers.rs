@@ -141,6 +141,7 @@ const HEADERS: [(ProductField, &str, &[&str]); 11] = [
             "description",
             "desc",
             "productdescription",
+            "text",
             "描述",
             "商品描述",
             "产品描述",

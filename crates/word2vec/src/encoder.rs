@@ -135,16 +135,9 @@ impl SentenceEncoder {
         hex(&hash.finalize())
     }
 
-    /// How many of `words` count in [`embed`](Self::embed): they have a vector, or parts that have one.
+    /// How many of `words` have a vector: only they count in [`embed`](Self::embed).
     pub fn known(&self, words: &[impl AsRef<str>]) -> usize {
-        words
-            .iter()
-            .filter(|word| {
-                let mut found = false;
-                self.rows(word.as_ref(), |_, _| found = true);
-                found
-            })
-            .count()
+        words.iter().filter(|word| self.vectors.row_of(word.as_ref()).is_some()).count()
     }
 
     /// The unit vector of a text; none if no word is known, or all of them lie in the common direction.
@@ -160,46 +153,23 @@ impl SentenceEncoder {
     }
 
     /// Weighted mean of the known words; none if there are none, or their vectors cancel out.
+    ///
+    /// Unknown words say nothing. Standing in for them by their known characters was tried and made results worse:
+    /// characters of a wrongly cut word mean something else.
     fn pool(&self, words: &[impl AsRef<str>]) -> Option<Vec<f64>> {
         let mut sum = vec![0.0; self.dimension()];
         let mut count = 0.0;
-        for word in words {
-            self.rows(word.as_ref(), |row, share| {
-                let weight = self.weights[row] * share;
-                for (sum, &value) in sum.iter_mut().zip(self.vectors.row(row)) {
-                    *sum += weight * f64::from(value);
-                }
-                count += share;
-            });
+        for row in words.iter().filter_map(|word| self.vectors.row_of(word.as_ref())) {
+            for (sum, &value) in sum.iter_mut().zip(self.vectors.row(row)) {
+                *sum += self.weights[row] * f64::from(value);
+            }
+            count += 1.0;
         }
         sum.iter_mut().for_each(|v| *v /= count);
         // NaN (no word) is no length above 0 either.
         (length(&sum) > 0.0).then_some(sum)
     }
-
-    /// Calls `take` with the row of `word` and share 1; a word without a vector is cut from the left into the longest
-    /// parts that have one, which share its part equally.
-    fn rows(&self, word: &str, mut take: impl FnMut(usize, f64)) {
-        if let Some(row) = self.vectors.row_of(word) {
-            return take(row, 1.0);
-        }
-        let mut found = Vec::new();
-        let mut rest = word;
-        while let Some(first) = rest.chars().next() {
-            let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).take(MAX_PART);
-            let longest = ends.filter_map(|end| Some((end, self.vectors.row_of(&rest[..end])?))).last();
-            if let Some((_, row)) = longest {
-                found.push(row);
-            }
-            rest = &rest[longest.map_or(first.len_utf8(), |(end, _)| end)..];
-        }
-        let share = 1.0 / found.len() as f64;
-        found.into_iter().for_each(|row| take(row, share));
-    }
 }
-
-/// Longest part of an unknown word, in characters.
-const MAX_PART: usize = 12;
 
 fn length(values: &[f64]) -> f64 {
     values.iter().map(|v| v * v).sum::<f64>().sqrt()

@@ -88,5 +88,5 @@ fn default_options_make_an_honest_baseline() {
     let mean = figures.iter().sum::<f64>() / figures.len() as f64;
     println!("nDCG@10 {mean:.4} over {} queries", figures.len());
     assert_eq!(figures.len(), 40);
-    assert!(mean >= 0.5, "{mean}");
+    assert!(mean >= 0.56, "{mean}");
 }

@@ -5,7 +5,6 @@ use serde::Serialize;
 use xunpin_core::{Encoder, Product};
 use xunpin_index::{Batch, Index, Stats, VerifyReport};
 use xunpin_ingest::content_hash;
-use xunpin_lexical::LexicalProblem;
 
 use crate::EngineError;
 use crate::builder::{EngineBuilder, ModelChoice, load_encoder};
@@ -170,17 +169,6 @@ impl Engine {
             }
             Err(_) => self.index.verify(None),
         }
-    }
-
-    /// Counts and size of the full-text index.
-    pub fn lexical_stats(&self) -> Result<crate::LexicalStats, EngineError> {
-        self.lexical.stats(&self.index)
-    }
-
-    /// Checks every file of the full-text index, and that it holds just the products of the store. One that lags behind a
-    /// writer at work in another process lacks the newest products.
-    pub fn verify_lexical(&self) -> Result<Vec<LexicalProblem>, EngineError> {
-        self.lexical.verify(&self.index)
     }
 
     /// How products become the text that is embedded.

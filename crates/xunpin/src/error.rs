@@ -60,7 +60,8 @@ pub enum EngineError {
     },
     /// The caller's judgements have nothing in common with the queries and the index.
     #[error(
-        "none of {queries} queries has a relevant product in the index ({unknown_ids} judged ids are not in it); check that          queries, judgements and index belong together"
+        "none of {queries} queries has a relevant product in the index ({unknown_ids} judged ids are not in it); check that \
+         queries, judgements and index belong together"
     )]
     NothingJudged {
         /// Queries given.
@@ -88,7 +89,8 @@ pub enum EngineError {
     },
     /// The caller's word vectors know no word of the catalogue.
     #[error(
-        "none of the {words} words with a vector occurs among the {catalogue} of the catalogue; nothing would be found, so the          vectors were not taken"
+        "none of the {words} words with a vector occurs among the {catalogue} of the catalogue; nothing would be found, so the \
+         vectors were not taken"
     )]
     NoCommonWord {
         /// Words with a vector.

@@ -3,12 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use serde::Serialize;
 use xunpin_core::{DocId, Product, TextMatches};
 use xunpin_index::{Index, IndexError};
-use xunpin_lexical::{
-    Dictionary, LexicalError, LexicalIndex, LexicalOptions, LexicalProblem, LexicalReader, Opened,
-};
+use xunpin_lexical::{Dictionary, LexicalError, LexicalIndex, LexicalOptions, LexicalReader, Opened};
 
 use crate::EngineError;
 
@@ -16,20 +13,6 @@ use crate::EngineError;
 const READ: usize = 1_024;
 /// Commits that the full-text index may lag behind while a catalogue goes in.
 const LAG: u64 = 32;
-
-/// The full-text index, as counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct LexicalStats {
-    /// Products in it.
-    pub products: usize,
-    /// The store's generation that it is at.
-    pub generation: u64,
-    /// Bytes it takes.
-    pub bytes: u64,
-    /// Words that the catalogue adds to the dictionary.
-    pub dictionary_words: usize,
-}
 
 /// What had to be done about the full-text index at an opening or after a commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,23 +111,6 @@ impl Lexical {
         if let Err(error) = followed {
             self.note(LexicalNote::NotFollowed { reason: reasons(&error) });
         }
-    }
-
-    /// Counts it, opening it if need be.
-    pub(crate) fn stats(&self, index: &Index) -> Result<LexicalStats, EngineError> {
-        let open = self.handle(index)?;
-        Ok(LexicalStats {
-            products: open.products(),
-            generation: open.generation(),
-            bytes: open.bytes()?,
-            dictionary_words: open.analyzer().dictionary().len(),
-        })
-    }
-
-    /// Checks its files, and that it holds the store's products and nothing else.
-    pub(crate) fn verify(&self, index: &Index) -> Result<Vec<LexicalProblem>, EngineError> {
-        let open = self.handle(index)?;
-        Ok(open.verify(live(index)?)?)
     }
 
     fn opened(&self) -> Option<LexicalIndex> {

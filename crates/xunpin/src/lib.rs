@@ -46,7 +46,7 @@ pub use engine::{DeleteReport, Engine, Note};
 pub use error::EngineError;
 pub use full_text::FullTextStats;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
-pub use lexical::{LexicalNote, LexicalStats};
+pub use lexical::LexicalNote;
 pub use tune::TuneReport;
 pub use word2vec::{SentenceEncoderHandle, Word2VecReport};
 
@@ -57,11 +57,10 @@ pub use xunpin_core::{
 pub use xunpin_eval as eval;
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;
-pub use xunpin_lexical::LexicalProblem;
 pub use xunpin_models as models;
 pub use xunpin_query::fusion::Weights;
 pub use xunpin_query::{
-    Facet, FacetRequest, Hit, Mode, Placement, RulePlace, Rules, SearchRequest, SearchResponse, Sides,
-    SortKey, parse_filter,
+    Facet, FacetRequest, FieldError, FilterError, Hit, Mode, Placement, QueryError, RulePlace, Rules,
+    RulesError, SearchRequest, SearchResponse, Sides, SortKey, parse_filter,
 };
 pub use xunpin_word2vec as words;

@@ -16,7 +16,7 @@ use std::time::Instant;
 use xunpin_core::{DocId, DocSet, ExactKind, Strategy};
 
 use crate::fusion::Weights;
-use crate::{Facet, SCHEMA, SearchRequest, SearchResponse, Sides, TookMs, format_filter};
+use crate::{Facet, Mode, SCHEMA, SearchRequest, SearchResponse, Sides, TookMs, format_filter};
 
 pub use look::{SIDE_DEPTH, Sighting, look};
 pub use source::{Nearest, NearestPlan, ProductSource, StaticNearest};
@@ -41,6 +41,18 @@ impl Entry {
             Some(ExactKind::Brand) => 1,
             None => 2,
         }
+    }
+}
+
+impl Entry {
+    /// Whether it alone would be a good match, as far as the mode's scores tell.
+    fn is_good(&self, mode: Mode, weights: &Weights) -> bool {
+        let score = match mode {
+            Mode::Hybrid => self.score,
+            Mode::Semantic => weights.score(self.score / weights.cosine_scale),
+            Mode::Lexical | Mode::Word2Vec => return true,
+        };
+        self.exact.is_some() || score >= weights.no_match_below
     }
 }
 
@@ -73,12 +85,16 @@ pub fn retrieve<S: ProductSource>(
     if allowed.is_some() {
         took.filter = ms(started);
     }
-    let found = if allowed.as_ref().is_some_and(|set| set.is_empty()) {
+    let mut found = if allowed.as_ref().is_some_and(|set| set.is_empty()) {
         MatchSet { no_good_match: true, ..MatchSet::default() }
     } else {
         sides::match_set(source, request, weights, allowed.as_deref(), &mut took)?
     };
     let since = Instant::now();
+    if !request.sort().is_empty() && !request.everything() && !found.no_good_match {
+        // Relevance puts weak matches last, where they do no harm; another order would put some of them first.
+        found.entries.retain(|entry| entry.is_good(request.mode(), weights));
+    }
     let facets = facets(source, request, &found.entries)?;
     let page = page::page(source, request, found.entries, allowed.as_deref())?;
     took.search += ms(since);

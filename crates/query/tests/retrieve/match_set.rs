@@ -1,7 +1,7 @@
 //! What counts as found.
 
 use xunpin_query::fusion::Weights;
-use xunpin_query::{Mode, SIDE_DEPTH, Strategy};
+use xunpin_query::{Mode, SIDE_DEPTH, SearchRequest, Strategy};
 
 use super::shelf::{Shelf, product};
 use super::{filter, ids, plain, request, search, search_with};
@@ -69,18 +69,21 @@ fn the_floors() {
 
     // Products hold 3, 2 and 1 of the words.
     let shelf = Shelf::of_titles(["u v w", "u v", "w", "x", "x", "x"]);
-    let lexical = |share| {
-        let change = |weights: &mut Weights| weights.coverage_floor = share;
-        search_with(&shelf, &request("u v w", Mode::Lexical), change).total
+    // No product is near enough to be found for its meaning alone, but the one that says the same.
+    let words = |request: &SearchRequest, share| {
+        search_with(&shelf, request, |weights: &mut Weights| {
+            (weights.coverage_floor, weights.floor) = (share, 1.0);
+        })
     };
-    assert_eq!((lexical(1.0), lexical(0.6), lexical(0.0)), (1, 2, 3));
-    assert_eq!(search(&shelf, &request("u v w", Mode::Lexical).with_everything()).total, 3);
+    let short = request("u v w", Mode::Hybrid);
+    assert_eq!([1.0, 0.6, 0.0].map(|share| words(&short, share).total), [1, 2, 3]);
     // Of all products the best one counts: what holds few of the words is no better for the others being left out.
-    let among = request("u v w", Mode::Lexical).with_filter(filter("price >= 2"));
-    assert_eq!(search(&shelf, &among).total, 0);
+    let among = short.clone().with_filter(filter("price >= 2"));
+    assert_eq!(words(&among, 0.6).total, 0);
     // The best holds three of six words: the floor is a share of that.
-    let long = search(&shelf, &request("u v w 1 2 3", Mode::Lexical));
-    assert_eq!(ids(&long), ["p000", "p001"]);
+    assert_eq!(ids(&words(&request("u v w 1 2 3", Mode::Hybrid), 0.6)), ["p000", "p001"]);
+    // Without another side to find the rest, every product that holds a word is found.
+    assert_eq!(words(&request("u v w", Mode::Lexical), 1.0).total, 3);
 }
 
 #[test]

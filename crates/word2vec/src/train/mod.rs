@@ -119,10 +119,7 @@ impl Trainer {
         };
         let task = Task::new(corpus, options, &vocabulary);
         let mut layers = initial_layers(vocabulary.words.len(), options);
-        let shards = std::env::var("SH")
-            .ok()
-            .and_then(|v| v.parse().ok())
-            .unwrap_or((vocabulary.words.len() / WORDS_PER_SHARD).clamp(1, MAX_SHARDS));
+        let shards = (vocabulary.words.len() / WORDS_PER_SHARD).clamp(1, MAX_SHARDS);
         let mut shards: Vec<Shard> =
             (0..shards).map(|_| Shard::new(vocabulary.words.len(), layers.stride)).collect();
         let mut order: Vec<u32> = (0..corpus.sentences() as u32).collect();

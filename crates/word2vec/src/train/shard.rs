@@ -15,7 +15,6 @@ pub(crate) struct Task<'a> {
     noise: NoiseTable,
     keep: Vec<u32>,
     sigmoid: Sigmoid,
-    pair: bool,
 }
 
 impl<'a> Task<'a> {
@@ -27,7 +26,6 @@ impl<'a> Task<'a> {
             noise: NoiseTable::new(&vocabulary.counts),
             keep: keep_thresholds(&vocabulary.counts, options.subsample),
             sigmoid: Sigmoid::new(),
-            pair: std::env::var("PAIR").is_ok(),
         }
     }
 }
@@ -114,34 +112,6 @@ impl Shard {
         self.context.clear();
         for neighbour in around.filter(|&n| n != at) {
             self.context.push(self.input.touch(&layers.input, self.sentence[neighbour]));
-        }
-        if task.pair {
-            let word = self.sentence[at];
-            let context = std::mem::take(&mut self.context);
-            for &neighbour in &context {
-                self.targets.clear();
-                self.targets.push(self.output.touch(&layers.output, word));
-                for _ in 0..task.options.negative {
-                    let noise = task.noise.draw(&mut piece.random);
-                    if noise != word {
-                        self.targets.push(self.output.touch(&layers.output, noise));
-                    }
-                }
-                self.change.fill(0.0);
-                let input = self.input.copy_mut(neighbour);
-                predict(
-                    &task.sigmoid,
-                    piece.rate,
-                    &self.targets,
-                    &mut self.output,
-                    input,
-                    &mut self.change,
-                    &mut self.loss,
-                );
-                kernel::add(&self.change, input);
-            }
-            self.context = context;
-            return;
         }
         // One draw of noise serves the whole window (Ji et al. 2016), so that its rows stay in the cache.
         let word = self.sentence[at];
