@@ -20,8 +20,6 @@ const FOLDER: &str = "word2vec";
 const FILE: &str = "words.xpw";
 /// Products embedded between two commits.
 const CHUNK: usize = 4_096;
-/// Products from which SIF's common direction is taken.
-const SAMPLE: usize = 4_096;
 
 /// What the index knows of its word vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,19 +198,7 @@ impl Engine {
         if known == 0 && corpus.distinct() > 0 {
             return Err(EngineError::NoCommonWord { words: vectors.len(), catalogue: corpus.distinct() });
         }
-        let mut encoder = SentenceEncoder::new(vectors, pooling)?;
-        if matches!(pooling, Pooling::Sif { .. }) {
-            let mut sample = Vec::new();
-            let step = self.index.len().div_ceil(SAMPLE).max(1);
-            let mut at = 0;
-            self.each_text(|text| {
-                if at % step == 0 {
-                    sample.push(words(text));
-                }
-                at += 1;
-            })?;
-            encoder.remove_common(&sample);
-        }
+        let encoder = SentenceEncoder::new(vectors, pooling)?;
         let mut report = Word2VecReport {
             words: encoder.vectors().len(),
             dimension: encoder.dimension(),
