@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use xunpin_core::{DocId, Matrix};
-use xunpin_query::fusion::{Candidate, Ranked, Weights, head_length, rank, refine};
+use xunpin_query::fusion::{Candidate, LexicalWeight, Ranked, Weights, head_length, rank, refine};
 
-const WEIGHT: f32 = 0.5;
+const WEIGHT: LexicalWeight = LexicalWeight { whole: 0.0, any: 0.5 };
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()

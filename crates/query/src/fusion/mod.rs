@@ -29,9 +29,9 @@
 //! let weights = Weights::default();
 //! let features = QueryFeatures { terms: 2, best_coverage: 0.9, names: false };
 //! let weight = weights.lexical_weight(&features);
-//! assert_eq!(weight, weights.lexical_short);
+//! assert_eq!(weight.most(), weights.lexical_short);
 //!
-//! let candidate = |doc, cosine, lexical| Candidate { doc: DocId(doc), cosine, lexical, coverage: 0.0 };
+//! let candidate = |doc, cosine, lexical| Candidate { doc: DocId(doc), cosine, lexical, coverage: 0.9 };
 //! let mut ranked = rank(vec![candidate(1, 0.6, 0.0), candidate(2, 0.5, 12.0)], weight, &weights);
 //! assert_eq!(ranked[0].candidate.doc, DocId(2));
 //!
@@ -73,6 +73,28 @@ pub struct QueryFeatures {
     pub names: bool,
 }
 
+/// What a query's words weigh beside the cosine.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LexicalWeight {
+    /// Weight of BM25F for a product that holds all of the query; one that holds a share of its idf mass gets the square
+    /// root of that share, because a part of what was asked for is not what was asked for.
+    pub whole: f32,
+    /// Weight of BM25F for any product, by the length of the query.
+    pub any: f32,
+}
+
+impl LexicalWeight {
+    /// The weight for a product that holds all of the query.
+    pub fn most(self) -> f32 {
+        self.whole.max(self.any)
+    }
+
+    /// The evidence of a product's words.
+    fn evidence(self, candidate: &Candidate) -> f32 {
+        (self.whole * candidate.coverage.max(0.0).sqrt()).max(self.any) * candidate.lexical
+    }
+}
+
 /// A candidate with its place in the order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
@@ -85,7 +107,7 @@ pub struct Ranked {
 }
 
 /// The first order: by evidence, ties by number. `weight` is that of the query.
-pub fn rank(candidates: Vec<Candidate>, weight: f32, weights: &Weights) -> Vec<Ranked> {
+pub fn rank(candidates: Vec<Candidate>, weight: LexicalWeight, weights: &Weights) -> Vec<Ranked> {
     let ranked = |candidate: Candidate| {
         let evidence = evidence(candidate.cosine, &candidate, weight, weights);
         Ranked { candidate, evidence, first_evidence: evidence }
@@ -97,9 +119,9 @@ pub fn rank(candidates: Vec<Candidate>, weight: f32, weights: &Weights) -> Vec<R
 
 /// What the length of the query adds to the evidence of the best of `ranked`, as [`rank`] left it. It is taken off
 /// before evidence is made a score, so that scores of long and of short queries mean the same.
-pub fn surplus(ranked: &[Ranked], query: &QueryFeatures, weights: &Weights) -> f32 {
-    let surplus = weights.lexical_weight(query) - weights.level_weight(query);
-    ranked.first().map_or(0.0, |best| surplus * best.candidate.lexical)
+pub fn surplus(ranked: &[Ranked], weight: LexicalWeight) -> f32 {
+    let short = LexicalWeight { any: 0.0, ..weight };
+    ranked.first().map_or(0.0, |best| weight.evidence(&best.candidate) - short.evidence(&best.candidate))
 }
 
 /// How many of `ranked`, as [`rank`] left it, [`refine`] orders anew: at most [`Weights::head`], and less where that
@@ -113,7 +135,13 @@ pub fn head_length(ranked: &[Ranked], weights: &Weights) -> usize {
 /// vector, row `i` of `vectors` that of `ranked[i]`, of unit length; there are as many rows as [`head_length`] says.
 /// Products whose row is zero keep their evidence and don't speak for others. The head's mean evidence stays. What
 /// follows the head keeps its order and stays behind it.
-pub fn refine(ranked: &mut [Ranked], query: &[f32], vectors: &Matrix, weight: f32, weights: &Weights) {
+pub fn refine(
+    ranked: &mut [Ranked],
+    query: &[f32],
+    vectors: &Matrix,
+    weight: LexicalWeight,
+    weights: &Weights,
+) {
     let length = head_length(ranked, weights).min(vectors.rows());
     let (head, rest) = ranked.split_at_mut(length);
     regularize::refine(head, query, vectors, weight, weights);
@@ -124,8 +152,8 @@ pub fn refine(ranked: &mut [Ranked], query: &[f32], vectors: &Matrix, weight: f3
     }
 }
 
-fn evidence(cosine: f32, candidate: &Candidate, weight: f32, weights: &Weights) -> f32 {
-    cosine / weights.cosine_scale + weight * candidate.lexical
+fn evidence(cosine: f32, candidate: &Candidate, weight: LexicalWeight, weights: &Weights) -> f32 {
+    cosine / weights.cosine_scale + weight.evidence(candidate)
 }
 
 /// Best first. What follows the head has no more first evidence than any of the head, so it stays behind the head, and

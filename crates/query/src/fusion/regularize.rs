@@ -2,12 +2,18 @@
 
 use xunpin_core::Matrix;
 
-use super::{Ranked, Weights, evidence};
+use super::{LexicalWeight, Ranked, Weights, evidence};
 use crate::dot::dot;
 
 /// Gives every product of `head` the evidence that feedback and smoothing leave it; products without a usable vector
 /// (gone meanwhile) keep theirs and have no part in it. A single one keeps its own. The order of `head` stays as it is.
-pub(super) fn refine(head: &mut [Ranked], query: &[f32], vectors: &Matrix, weight: f32, weights: &Weights) {
+pub(super) fn refine(
+    head: &mut [Ranked],
+    query: &[f32],
+    vectors: &Matrix,
+    weight: LexicalWeight,
+    weights: &Weights,
+) {
     let rows: Vec<Option<&[f32]>> = vectors.iter().take(head.len()).map(usable).collect();
     if rows.iter().flatten().count() < 2 {
         return;

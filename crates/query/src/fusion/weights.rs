@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::QueryFeatures;
+use super::{LexicalWeight, QueryFeatures};
 
 /// How both sides are joined. The defaults were chosen for EmbeddingGemma on three collections of unlike goods and
 /// are broad optima; `xunpin tune` learns others from judged queries and stores them with the index.
@@ -48,7 +48,7 @@ impl Default for Weights {
     fn default() -> Self {
         Self {
             cosine_scale: 0.055,
-            lexical_short: 0.45,
+            lexical_short: 0.3,
             lexical_long: 1.1,
             coverage_from: 0.2,
             coverage_to: 0.5,
@@ -113,18 +113,12 @@ impl Weights {
         Ok(())
     }
 
-    /// The weight of BM25F for a query.
-    pub fn lexical_weight(&self, query: &QueryFeatures) -> f32 {
-        let long = ramp(query.terms as f32, self.terms_from, self.terms_to);
-        self.level_weight(query).max(self.lexical_long * long)
-    }
-
-    /// The weight of BM25F in the level of a score: without what the length of a query adds. The words of a long text
-    /// add up to much evidence in any catalogue; it orders products, but does not say that they are what was asked for.
-    pub(super) fn level_weight(&self, query: &QueryFeatures) -> f32 {
+    /// What the words of a query weigh.
+    pub fn lexical_weight(&self, query: &QueryFeatures) -> LexicalWeight {
         let held =
             if query.names { 1.0 } else { ramp(query.best_coverage, self.coverage_from, self.coverage_to) };
-        self.lexical_short * held
+        let long = ramp(query.terms as f32, self.terms_from, self.terms_to);
+        LexicalWeight { whole: self.lexical_short * held, any: self.lexical_long * long }
     }
 
     /// The score of a product with that evidence, 0 to 1: the logistic function of its distance from
@@ -185,13 +179,13 @@ mod tests {
             (18, 1.0, false, 0.2),
             (21, 1.0, false, 0.25),
         ] {
-            let weight = weights.lexical_weight(&query(terms, coverage, names));
+            let weight = weights.lexical_weight(&query(terms, coverage, names)).most();
             assert!((weight - expected).abs() < 1e-6, "{terms} {coverage} {names}: {weight}");
         }
         // A slope of no length, or one that falls, is a step.
         for (from, to) in [(0.4, 0.4), (0.6, 0.4)] {
             let step = Weights { coverage_from: from, coverage_to: to, ..weights.clone() };
-            let of = |coverage| step.lexical_weight(&query(3, coverage, false));
+            let of = |coverage| step.lexical_weight(&query(3, coverage, false)).most();
             assert_eq!((of(0.39), of(0.4), of(1.0)), (0.0, 0.2, 0.2));
         }
     }

@@ -44,11 +44,12 @@ pub fn look<S: ProductSource>(
     let exact = exact_matches(source, request, allowed)?;
     let features = features(&text);
     let brand = exact.iter().any(|m| m.kind == ExactKind::Brand);
-    let (matches, cut_words) = if weights.lexical_weight(&features) > 0.0 || brand || request.everything() {
-        best_matches(&text, request, weights, allowed)
-    } else {
-        (Vec::new(), false)
-    };
+    let (matches, cut_words) =
+        if weights.lexical_weight(&features).most() > 0.0 || brand || request.everything() {
+            best_matches(&text, request, weights, allowed)
+        } else {
+            (Vec::new(), false)
+        };
     took.lexical = ms(since);
     let vector = encode(source, request, took)?;
     let (neighbors, strategy, cut_near) = nearest(source, request, weights, &vector, allowed, took)?;

@@ -106,7 +106,7 @@ fn hybrid<S: ProductSource>(
     let since = Instant::now();
     let weight = weights.lexical_weight(&seen.features);
     let mut ranked = fusion::rank(seen.candidates, weight, weights);
-    let surplus = fusion::surplus(&ranked, &seen.features, weights);
+    let surplus = fusion::surplus(&ranked, weight);
     let score = |one: &Ranked| weights.score(one.evidence - surplus);
     let length = fusion::head_length(&ranked, weights);
     if length > 1 {
@@ -148,7 +148,7 @@ fn hybrid<S: ProductSource>(
         entries,
         cut: seen.cut,
         strategy: Some(seen.strategy),
-        lexical_weight: Some(weight),
+        lexical_weight: Some(weight.most()),
         ..MatchSet::default()
     })
 }
