@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
@@ -64,7 +64,9 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 
 /// Payload of one row of [`Family::Graph`].
 const CHUNK: usize = 1 << 20;
-/// Tries of a read-only opening beside a writer, and the pause between them.
+/// How long a read-only opening is repeated beside a writer that keeps removing files, how often after any other failure,
+/// and the pause in between.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
 const READ_TRIES: u32 = 12;
 const READ_PAUSE: Duration = Duration::from_millis(25);
 
@@ -326,14 +328,20 @@ fn undisturbed(
     open: impl Fn(&[Family]) -> Result<DB, rocksdb::Error>,
 ) -> Result<DB, IndexError> {
     let mut failed = None;
-    for _ in 0..READ_TRIES {
+    let started = Instant::now();
+    let mut tries = 0;
+    while tries < READ_TRIES && started.elapsed() < READ_PATIENCE {
         let before = logs(path);
         let opened =
             families(path).and_then(|found| Ok((open(&readable(&found))?, found == families(path)?)));
         match opened {
             Ok((db, true)) if before.is_subset(&logs(path)) => return Ok(db),
             Ok(_) => failed = None,
-            Err(error) => failed = Some(error),
+            Err(error) => {
+                // A file that was there a moment ago is an I/O error; damage is another kind.
+                tries += u32::from(error.kind() != rocksdb::ErrorKind::IOError);
+                failed = Some(error);
+            }
         }
         std::thread::sleep(READ_PAUSE);
     }
