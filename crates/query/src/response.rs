@@ -39,7 +39,7 @@ pub struct SearchResponse {
     /// Words of the query that the word vectors do not know; only in [`Mode::Word2Vec`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown_words: Vec<String>,
-    /// Weight of the words' score beside the cosine; only in [`Mode::Hybrid`].
+    /// Weight of the words' score beside the cosine for a product that holds all of the query; only in [`Mode::Hybrid`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lexical_weight: Option<f32>,
     /// Where the time went.

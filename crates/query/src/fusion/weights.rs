@@ -9,7 +9,7 @@ use super::{LexicalWeight, QueryFeatures};
 pub struct Weights {
     /// Cosine that is worth one unit of evidence.
     pub cosine_scale: f32,
-    /// Weight of BM25F for a short query whose words the best product holds.
+    /// Weight of BM25F for a short query and a product that holds all of it; see [`LexicalWeight`].
     pub lexical_short: f32,
     /// Weight of BM25F for a long query.
     pub lexical_long: f32,
