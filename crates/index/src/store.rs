@@ -320,7 +320,7 @@ impl Writes<'_> {
     }
 }
 
-/// Opens for reading, again if the writer dropped a log or added a family meanwhile. Had RocksDB read its list of tables
+/// Opens for reading, again if the writer dropped a log meanwhile. Had RocksDB read its list of tables
 /// before a flush and looked for logs after it, it would miss the batches in between without noticing. Logs go in their
 /// order, so if those of before are all there still, none was missed. A table dropped too early makes the opening fail.
 fn undisturbed(
