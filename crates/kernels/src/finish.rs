@@ -1,0 +1,108 @@
+use crate::panels::PANEL;
+use crate::shared::Shared;
+use crate::vector::inline::{gelu, gelu_tanh, silu, tanh};
+
+/// What becomes of a tile of products while it is still in the cache.
+pub trait Finish: Sync {
+    /// Takes the products of rows `row..row + tile.len()` with the outputs of `panel`. Called once for each pair. Must be
+    /// `#[inline(always)]` to be compiled for the instructions that the product runs on.
+    fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]);
+}
+
+/// A function on every product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gate {
+    /// None.
+    Identity,
+    /// `x/2 (1 + erf(x/√2))`.
+    Gelu,
+    /// GELU in its tanh form.
+    GeluTanh,
+    /// `x / (1 + e^-x)`.
+    Silu,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+impl Gate {
+    #[inline(always)]
+    fn apply(self, values: &mut [f32]) {
+        match self {
+            Self::Identity => {}
+            Self::Gelu => values.iter_mut().for_each(|v| *v = gelu(*v)),
+            Self::GeluTanh => values.iter_mut().for_each(|v| *v = gelu_tanh(*v)),
+            Self::Silu => values.iter_mut().for_each(|v| *v = silu(*v)),
+            Self::Tanh => values.iter_mut().for_each(|v| *v = tanh(*v)),
+        }
+    }
+}
+
+/// Writes `gate(products)` to rows of `outputs` values.
+pub struct Store<'a> {
+    /// `[rows, outputs]`.
+    pub out: &'a Shared<f32>,
+    /// Values in a row.
+    pub outputs: usize,
+    /// Function on every value.
+    pub gate: Gate,
+}
+
+impl Finish for Store<'_> {
+    #[inline(always)]
+    fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
+        let first = panel * PANEL;
+        let count = PANEL.min(self.outputs - first);
+        for (at, values) in tile.iter().enumerate() {
+            let start = (row + at) * self.outputs + first;
+            let mut values = *values;
+            self.gate.apply(&mut values);
+            // SAFETY: each pair of row and panel is finished once, by one thread.
+            let out = unsafe { self.out.part_mut(start..start + count) };
+            if count == PANEL {
+                out.copy_from_slice(&values);
+            } else {
+                out.copy_from_slice(&values[..count]);
+            }
+        }
+    }
+}
+
+/// Writes `gate(a) * b` where a panel holds 16 outputs `a`, then the 16 outputs `b` that belong to them.
+pub struct Gated<'a> {
+    /// `[rows, outputs]`, `outputs` being half of the layer's.
+    pub out: &'a Shared<f32>,
+    /// Values in a row.
+    pub outputs: usize,
+    /// Function on the first of each pair.
+    pub gate: Gate,
+}
+
+impl Gated<'_> {
+    /// The place, in a layer of gates and ups of `width` each, of the output that was `from` when all gates lay before
+    /// all ups. `width` is a multiple of 16.
+    pub fn place(from: usize, width: usize) -> usize {
+        const HALF: usize = PANEL / 2;
+        let (at, shift) = if from < width { (from, 0) } else { (from - width, HALF) };
+        at / HALF * PANEL + shift + at % HALF
+    }
+}
+
+impl Finish for Gated<'_> {
+    #[inline(always)]
+    fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
+        const HALF: usize = PANEL / 2;
+        for (at, values) in tile.iter().enumerate() {
+            let mut gates = [0f32; HALF];
+            gates.copy_from_slice(&values[..HALF]);
+            self.gate.apply(&mut gates);
+            for (gate, up) in gates.iter_mut().zip(&values[HALF..]) {
+                *gate *= up;
+            }
+            let start = (row + at) * self.outputs + panel * HALF;
+            // SAFETY: each pair of row and panel is finished once, by one thread.
+            let out = unsafe { self.out.part_mut(start..start + HALF) };
+            out.copy_from_slice(&gates);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What a transformer needs to run fast on a CPU.
+//!
+//! * [`Int8Matrix`] and [`Bf16Matrix`]: weights of a linear layer in panels that a kernel reads from front to back, also
+//!   straight from a mapped file; [`Activations`]: rows made ready to be multiplied with them.
+//! * [`vector`]: norms, softmax, gates and rotations, one pass over a row each.
+//! * [`attention`]: products of f32 blocks, small and dense.
+//! * [`Crew`]: threads that do one thing together, step by step.
+//!
+//! Everything exists for several instruction sets ([`Isa`]), chosen when the program runs.
+
+mod activations;
+pub mod attention;
+mod bf16;
+mod finish;
+mod int8;
+mod isa;
+mod panels;
+mod shared;
+mod team;
+pub mod vector;
+
+pub use activations::{Activations, Precision};
+pub use bf16::Bf16Matrix;
+pub use finish::{Finish, Gate, Gated, Store};
+pub use int8::Int8Matrix;
+pub use isa::Isa;
+pub(crate) use isa::for_each_isa;
+pub use panels::{PANEL, panel_count};
+pub use shared::Shared;
+pub use team::{Crew, CrewError, Member};

@@ -1,0 +1,218 @@
+//! Loops over rows of f32 values. All but [`dot`] give the same bits on every processor: sums are taken in sixteen
+//! lanes, whatever the width of the registers.
+
+use crate::for_each_isa;
+
+/// Partial sums kept side by side.
+const LANES: usize = 16;
+
+/// Functions of one value, and pieces of the loops; compiled into their callers.
+pub(crate) mod inline {
+    use super::LANES;
+
+    /// Sum of `term` over the values.
+    #[inline(always)]
+    pub(crate) fn sum_by(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        let mut sums = [0f32; LANES];
+        for chunk in chunks {
+            for lane in 0..LANES {
+                sums[lane] += term(chunk[lane]);
+            }
+        }
+        sums.iter().sum::<f32>() + rest.iter().map(|v| term(*v)).sum::<f32>()
+    }
+
+    /// Least and greatest value, NaN left out; 0 counts as one of the values.
+    #[inline(always)]
+    pub(crate) fn range_with_zero(values: &[f32]) -> (f32, f32) {
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        let (mut low, mut high) = ([0f32; LANES], [0f32; LANES]);
+        for chunk in chunks {
+            for lane in 0..LANES {
+                low[lane] = if chunk[lane] < low[lane] { chunk[lane] } else { low[lane] };
+                high[lane] = if chunk[lane] > high[lane] { chunk[lane] } else { high[lane] };
+            }
+        }
+        let low = low.iter().chain(rest).fold(0f32, |a, b| a.min(*b));
+        let high = high.iter().chain(rest).fold(0f32, |a, b| a.max(*b));
+        (low, high)
+    }
+
+    /// e^x to within 2 units in the last place for -87 <= x <= 88, clamped beyond; NaN stays NaN, so that damaged weights
+    /// show. Branch-free, hence vectorised where libm's is not. Polynomial after Cephes' `expf`.
+    #[inline(always)]
+    pub(crate) fn exp(x: f32) -> f32 {
+        const LOWEST: f32 = -87.0;
+        const HIGHEST: f32 = 88.0;
+        // Adding it rounds to a whole number, which its low bits then hold.
+        const ROUND: f32 = 12_582_912.0;
+        const LN2_HIGH: f32 = 0.693_359_4;
+        const LN2_LOW: f32 = -2.121_944_4e-4;
+        let x = if x < LOWEST { LOWEST } else { x };
+        let x = if x > HIGHEST { HIGHEST } else { x };
+        let rounded = x * std::f32::consts::LOG2_E + ROUND;
+        let power = (rounded.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+        let whole = rounded - ROUND;
+        let r = x - whole * LN2_HIGH - whole * LN2_LOW;
+        let mut p = 1.987_569_2e-4;
+        p = p * r + 1.398_2e-3;
+        p = p * r + 8.333_452e-3;
+        p = p * r + 4.166_579_6e-2;
+        p = p * r + 1.666_666_5e-1;
+        p = p * r + 0.5;
+        let value = p * r * r + r + 1.0;
+        value * f32::from_bits((power.wrapping_add(127) as u32) << 23)
+    }
+
+    /// `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, written as a logistic function.
+    #[inline(always)]
+    pub(crate) fn gelu_tanh(x: f32) -> f32 {
+        const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
+        silu_of(x, TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.044715 * x * x))
+    }
+
+    /// `x / (1 + e^-x)`.
+    #[inline(always)]
+    pub(crate) fn silu(x: f32) -> f32 {
+        silu_of(x, x)
+    }
+
+    #[inline(always)]
+    fn silu_of(x: f32, inner: f32) -> f32 {
+        x / (1.0 + exp(-inner))
+    }
+
+    /// Hyperbolic tangent, to within 3e-7.
+    #[inline(always)]
+    pub(crate) fn tanh(x: f32) -> f32 {
+        1.0 - 2.0 / (1.0 + exp(2.0 * x))
+    }
+
+    /// `x/2 (1 + erf(x/√2))`; erf to within 5e-7 after Abramowitz and Stegun, 7.1.26.
+    #[inline(always)]
+    pub(crate) fn gelu(x: f32) -> f32 {
+        let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+        let t = 1.0 / (1.0 + 0.327_591_1 * z);
+        let mut p = 1.061_405_4;
+        p = p * t - 1.453_152;
+        p = p * t + 1.421_413_8;
+        p = p * t - 0.284_496_72;
+        p = p * t + 0.254_829_6;
+        let tail = p * t * exp(-z * z);
+        let erf = if x < 0.0 { tail - 1.0 } else { 1.0 - tail };
+        0.5 * x * (1.0 + erf)
+    }
+}
+
+use inline::{exp, range_with_zero, sum_by};
+
+for_each_isa! {
+    /// RMS norm: `out = x / sqrt(mean(x²) + eps) * weight`; all three of one length.
+    pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+        let factor = 1.0 / (sum_by(x, |v| v * v) / x.len() as f32 + eps).sqrt();
+        for ((out, value), weight) in out.iter_mut().zip(x).zip(weight) {
+            *out = value * factor * weight;
+        }
+    }
+}
+
+for_each_isa! {
+    /// `out += rms_norm(x)`: the end of a residual branch.
+    pub fn add_rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+        let factor = 1.0 / (sum_by(x, |v| v * v) / x.len() as f32 + eps).sqrt();
+        for ((out, value), weight) in out.iter_mut().zip(x).zip(weight) {
+            *out += value * factor * weight;
+        }
+    }
+}
+
+for_each_isa! {
+    /// Layer norm: `out = (x - mean) / sqrt(variance + eps) * weight + bias`; all of one length.
+    pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+        let mean = sum_by(x, |v| v) / x.len() as f32;
+        let variance = sum_by(x, |v| (v - mean) * (v - mean)) / x.len() as f32;
+        let factor = 1.0 / (variance + eps).sqrt();
+        for (((out, value), weight), bias) in out.iter_mut().zip(x).zip(weight).zip(bias) {
+            *out = (value - mean) * factor * weight + bias;
+        }
+    }
+}
+
+for_each_isa! {
+    /// `out += x`.
+    pub fn add(x: &[f32], out: &mut [f32]) {
+        for (out, value) in out.iter_mut().zip(x) {
+            *out += value;
+        }
+    }
+}
+
+for_each_isa! {
+    /// `values *= factor`.
+    pub fn scale(factor: f32, values: &mut [f32]) {
+        values.iter_mut().for_each(|value| *value *= factor);
+    }
+}
+
+for_each_isa! {
+    /// Turns scores into weights that sum to 1, in place.
+    pub fn softmax(scores: &mut [f32]) {
+        let (chunks, rest) = scores.as_chunks::<LANES>();
+        let mut lanes = [f32::NEG_INFINITY; LANES];
+        for chunk in chunks {
+            for lane in 0..LANES {
+                lanes[lane] = if chunk[lane] > lanes[lane] { chunk[lane] } else { lanes[lane] };
+            }
+        }
+        let highest = lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+        scores.iter_mut().for_each(|score| *score = exp(*score - highest));
+        let factor = 1.0 / sum_by(scores, |v| v);
+        scores.iter_mut().for_each(|score| *score *= factor);
+    }
+}
+
+for_each_isa! {
+    /// Turns pairs of values, one from either half of `head`, by the angles of a place: half as many cosines, then sines.
+    pub fn rotate(angles: &[f32], head: &mut [f32]) {
+        let half = head.len() / 2;
+        let (cosines, sines) = angles.split_at(half);
+        let (low, high) = head.split_at_mut(half);
+        for (((low, high), cos), sin) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
+            (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
+        }
+    }
+}
+
+for_each_isa! {
+    /// Rounds a row to numbers of 8 bits, filling up with zeros, and returns scale and zero: `value ≈ scale * (number -
+    /// zero)`. The range is that of the row, and 0 lies in it exactly. A value that is not finite makes the scale NaN.
+    pub fn round_to_u8(values: &[f32], numbers: &mut [u8]) -> (f32, i32) {
+        let (low, high) = range_with_zero(values);
+        let damage = sum_by(values, |v| v * 0.0);
+        let scale = (high - low) / 255.0;
+        let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        let zero = (-low * factor).round_ties_even();
+        let shift = zero + 0.5;
+        let (numbers, rest) = numbers.split_at_mut(values.len());
+        for (number, value) in numbers.iter_mut().zip(values) {
+            // The cast cuts off at 0 and 255, and turns NaN to 0.
+            *number = (value * factor + shift) as u8;
+        }
+        rest.fill(0);
+        (scale + damage, zero as i32)
+    }
+}
+
+for_each_isa! {
+    /// Rounds a row to bits of bf16, halves to even, filling up with zeros. NaN stays NaN.
+    pub fn round_to_bf16(values: &[f32], bits: &mut [u16]) {
+        let (bits, rest) = bits.split_at_mut(values.len());
+        for (bits, value) in bits.iter_mut().zip(values) {
+            let wide = value.to_bits();
+            let rounded = wide.wrapping_add(0x7fff + ((wide >> 16) & 1)) >> 16;
+            *bits = if value.is_nan() { 0x7fc0 } else { rounded as u16 };
+        }
+        rest.fill(0);
+    }
+}
