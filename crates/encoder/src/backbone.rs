@@ -1,7 +1,8 @@
 use crate::ModelError;
 use crate::batch::PackedTokens;
+use crate::bert::{self, Bert, Family};
 use crate::folder::ModelFolder;
-use crate::gemma3::{self, Gemma3};
+use crate::rotary::{self, Rotary, gemma3, qwen3};
 use crate::weights::Weights;
 
 /// A language model: token ids in, one state a token out. Prompts, batches, pooling and the layers after it are the
@@ -32,9 +33,17 @@ pub(crate) struct Loaded {
     pub(crate) settings: String,
 }
 
-/// Names of the architectures that [`LlmEncoder::open`](crate::LlmEncoder::open) can run, as fingerprints give them.
+/// Names of the architectures that [`LlmEncoder::open`](crate::LlmEncoder::open) can run, as fingerprints give them:
+/// EmbeddingGemma's, Qwen3-Embedding's, and those of the many encoders made of BERT, RoBERTa and XLM-RoBERTa.
 pub fn supported_architectures() -> &'static [&'static str] {
-    &[gemma3::ARCHITECTURE]
+    const NAMES: &[&str] = &[
+        gemma3::ARCHITECTURE,
+        qwen3::ARCHITECTURE,
+        Family::Bert.architecture(),
+        Family::Roberta.architecture(),
+        Family::XlmRoberta.architecture(),
+    ];
+    NAMES
 }
 
 /// Reads the language model that the folder's `config.json` names.
@@ -46,6 +55,17 @@ pub(crate) fn load(folder: &ModelFolder, weights: &Weights) -> Result<Loaded, Mo
         found,
         supported: supported_architectures(),
     };
+    let rotary = |architecture: &'static str, config: rotary::Config| {
+        let settings = config.describe();
+        let backbone = Box::new(Rotary::load(config, weights)?);
+        Ok(Loaded { architecture, backbone, settings })
+    };
+    let bert = |family: Family| {
+        let config = bert::Config::read(config, family)?;
+        let settings = config.describe();
+        let backbone = Box::new(Bert::load(config, weights)?);
+        Ok(Loaded { architecture: family.architecture(), backbone, settings })
+    };
     match kind.as_str() {
         "gemma3_text" => {
             // Run the wrong way round, such a model still gives vectors, but bad ones.
@@ -53,13 +73,12 @@ pub(crate) fn load(folder: &ModelFolder, weights: &Weights) -> Result<Loaded, Mo
                 let found = "gemma3_text with causal attention (`use_bidirectional_attention` is not true)";
                 return Err(unsupported(found.into()));
             }
-            let settings = gemma3::Config::read(config)?;
-            Ok(Loaded {
-                architecture: gemma3::ARCHITECTURE,
-                settings: settings.describe(),
-                backbone: Box::new(Gemma3::load(settings, weights)?),
-            })
+            rotary(gemma3::ARCHITECTURE, gemma3::read(config)?)
         }
+        "qwen3" => rotary(qwen3::ARCHITECTURE, qwen3::read(config)?),
+        "bert" => bert(Family::Bert),
+        "roberta" => bert(Family::Roberta),
+        "xlm-roberta" => bert(Family::XlmRoberta),
         _ => Err(unsupported(format!("`{kind}`"))),
     }
 }

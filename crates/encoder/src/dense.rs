@@ -6,7 +6,6 @@ use crate::weights::Weights;
 /// A layer between the pooled vector and the result.
 pub(crate) struct Dense {
     linear: Linear,
-    bias: Option<Vec<f32>>,
     activation: Activation,
     outputs: usize,
 }
@@ -14,10 +13,9 @@ pub(crate) struct Dense {
 impl Dense {
     /// Reads the layer from its `weights`.
     pub(crate) fn load(config: &DenseConfig, weights: &Weights) -> Result<Self, ModelError> {
-        let parts = [("linear.weight".to_owned(), config.outputs)];
+        let parts = [("linear".to_owned(), config.outputs)];
         Ok(Self {
-            linear: Linear::load(weights, &parts, config.inputs)?,
-            bias: config.bias.then(|| weights.vector("linear.bias", config.outputs)).transpose()?,
+            linear: Linear::load(weights, &parts, config.inputs, config.bias)?,
             activation: config.activation,
             outputs: config.outputs,
         })
@@ -36,11 +34,6 @@ impl Dense {
     /// `[rows, inputs]` in, `[rows, outputs]` out.
     pub(crate) fn apply(&self, rows: Vec<f32>) -> candle_core::Result<Vec<f32>> {
         let mut out = self.linear.apply(rows)?.read(<[f32]>::to_vec)?;
-        if let Some(bias) = &self.bias {
-            for row in out.chunks_exact_mut(self.outputs) {
-                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-            }
-        }
         if self.activation == Activation::Tanh {
             out.iter_mut().for_each(|value| *value = value.tanh());
         }

@@ -59,7 +59,10 @@ impl LlmEncoder {
         let folder = ModelFolder::read(folder)?;
         // The tokenizer takes longer than the weights, and one thread.
         let (tokenizer, model) = std::thread::scope(|scope| {
-            let tokenizer = scope.spawn(|| TokenizerFile::read(&folder.transformer));
+            let tokenizer = scope.spawn(|| {
+                let tokenizer = TokenizerFile::read(&folder.transformer)?;
+                if folder.lower_case { tokenizer.lower_case() } else { Ok(tokenizer) }
+            });
             let model = read_model(&folder);
             (tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
         });

@@ -16,6 +16,14 @@ pub enum ModelError {
         /// The absent file.
         path: PathBuf,
     },
+    /// The folder holds an older form of a file instead of the one we read.
+    #[error("{}: file is missing, and the older {found} beside it is not read; convert the folder with sentence-transformers: `SentenceTransformer(FOLDER).save(NEW)` in Python", path.display())]
+    Unconverted {
+        /// The absent file.
+        path: PathBuf,
+        /// The older file's name.
+        found: &'static str,
+    },
     /// The operating system refused to read a file.
     #[error("{}: cannot be read; check its permissions and the disk", path.display())]
     Read {

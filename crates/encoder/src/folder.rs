@@ -23,6 +23,8 @@ pub(crate) struct ModelFolder {
     pub(crate) prompts: Prompts,
     /// The least of the limits that the folder's files name, in tokens; `None` if they name none.
     pub(crate) max_tokens: Option<usize>,
+    /// Whether texts are put in lower case before the tokenizer's own rules apply.
+    pub(crate) lower_case: bool,
 }
 
 /// `N_Pooling/config.json`.
@@ -30,8 +32,20 @@ pub(crate) struct ModelFolder {
 pub(crate) struct PoolingConfig {
     /// Length of a token state.
     pub(crate) width: usize,
-    /// Whether the prompt's tokens count.
+    pub(crate) mode: PoolingMode,
+    /// Whether the prompt's tokens count; true unless the mode is the mean.
     pub(crate) include_prompt: bool,
+}
+
+/// Which token states make the vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolingMode {
+    /// The first one.
+    Cls,
+    /// The last one.
+    LastToken,
+    /// Their mean.
+    Mean,
 }
 
 /// `N_Dense/config.json`.
@@ -127,6 +141,8 @@ impl ModelFolder {
         }
 
         let config = JsonFile::read(transformer.join("config.json"))?;
+        refuse_unconverted(&transformer)?;
+        let limits = read_limits(&transformer)?;
         let name = std::fs::canonicalize(folder).ok();
         let name = name.as_deref().unwrap_or(folder).file_name().unwrap_or(folder.as_os_str());
         Ok(Self {
@@ -134,7 +150,8 @@ impl ModelFolder {
             pooling,
             dense,
             prompts: read_prompts(folder)?,
-            max_tokens: read_max_tokens(&transformer)?,
+            max_tokens: limits.max_tokens,
+            lower_case: limits.lower_case,
             config,
             transformer,
         })
@@ -158,28 +175,72 @@ fn read_modules(folder: &Path) -> Result<Vec<Module>, ModelError> {
     Ok(modules)
 }
 
-fn read_pooling(module: &Module) -> Result<PoolingConfig, ModelError> {
-    const SUPPORTED: &str = "mean";
-    let file = JsonFile::read(module.folder.join("config.json"))?;
-    // Newer folders name the mode, older ones have a flag for each.
-    file.expect("pooling_mode", SUPPORTED.to_owned(), SUPPORTED)?;
-    let flag = |name: &str| file.optional::<bool>(&format!("pooling_mode_{name}"));
-    for other in ["cls_token", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken"] {
-        if flag(other)? == Some(true) {
-            return Err(file.unsupported(&format!("pooling_mode_{other}"), "true", SUPPORTED));
+/// Files of older models that hold what we read from newer ones.
+fn refuse_unconverted(transformer: &Path) -> Result<(), ModelError> {
+    let is_file = |name: &&&str| transformer.join(name).is_file();
+    let cases: [(&[&str], &[&'static str]); 2] = [
+        (&["tokenizer.json"], &["vocab.txt", "sentencepiece.bpe.model", "vocab.json", "tokenizer.model"]),
+        (&["model.safetensors", "model.safetensors.index.json"], &["pytorch_model.bin"]),
+    ];
+    for (needed, older) in cases {
+        if let (None, Some(found)) = (needed.iter().find(is_file), older.iter().find(is_file)) {
+            return Err(ModelError::Unconverted { path: transformer.join(needed[0]), found });
         }
     }
-    if flag("mean_tokens")? == Some(false) {
-        return Err(file.unsupported("pooling_mode_mean_tokens", "false", SUPPORTED));
+    Ok(())
+}
+
+fn read_pooling(module: &Module) -> Result<PoolingConfig, ModelError> {
+    let file = JsonFile::read(module.folder.join("config.json"))?;
+    let mode = read_pooling_mode(&file)?;
+    let include_prompt = file.optional("include_prompt")?.unwrap_or(true);
+    if !include_prompt && mode != PoolingMode::Mean {
+        return Err(file.unsupported("include_prompt", "false", "true, and false with mean pooling"));
     }
     let renamed = file.optional::<usize>("embedding_dimension")?;
-    Ok(PoolingConfig {
-        width: match renamed {
-            Some(_) => file.size("embedding_dimension")?,
-            None => file.size("word_embedding_dimension")?,
-        },
-        include_prompt: file.optional("include_prompt")?.unwrap_or(true),
-    })
+    let width = match renamed {
+        Some(_) => file.size("embedding_dimension")?,
+        None => file.size("word_embedding_dimension")?,
+    };
+    Ok(PoolingConfig { width, mode, include_prompt })
+}
+
+/// Newer folders name the mode, older ones have a flag for each.
+fn read_pooling_mode(file: &JsonFile) -> Result<PoolingMode, ModelError> {
+    const SUPPORTED: &str = "one of cls, lasttoken and mean";
+    if let Some(mode) = file.optional::<String>("pooling_mode")? {
+        return match mode.as_str() {
+            "cls" => Ok(PoolingMode::Cls),
+            "lasttoken" => Ok(PoolingMode::LastToken),
+            "mean" => Ok(PoolingMode::Mean),
+            _ => Err(file.unsupported("pooling_mode", &mode, SUPPORTED)),
+        };
+    }
+    let flags = [
+        ("pooling_mode_cls_token", Some(PoolingMode::Cls)),
+        ("pooling_mode_lasttoken", Some(PoolingMode::LastToken)),
+        ("pooling_mode_mean_tokens", Some(PoolingMode::Mean)),
+        ("pooling_mode_max_tokens", None),
+        ("pooling_mode_mean_sqrt_len_tokens", None),
+        ("pooling_mode_weightedmean_tokens", None),
+    ];
+    let mut chosen = None;
+    for (flag, mode) in flags {
+        if file.optional::<bool>(flag)? == Some(true) {
+            // Several at once are put one after another, which makes longer vectors.
+            if mode.is_none() || chosen.is_some() {
+                return Err(file.unsupported(flag, "true", SUPPORTED));
+            }
+            chosen = mode;
+        }
+    }
+    match chosen {
+        Some(mode) => Ok(mode),
+        None if file.optional("pooling_mode_mean_tokens")? == Some(false) => {
+            Err(file.unsupported("pooling_mode_mean_tokens", "false", SUPPORTED))
+        }
+        None => Ok(PoolingMode::Mean),
+    }
 }
 
 fn read_dense(module: &Module, width: usize) -> Result<DenseConfig, ModelError> {
@@ -216,10 +277,17 @@ fn read_prompts(folder: &Path) -> Result<Prompts, ModelError> {
     Ok(Prompts { query: first_of(&["query"]), document: first_of(&["document", "passage", "corpus"]) })
 }
 
-fn read_max_tokens(transformer: &Path) -> Result<Option<usize>, ModelError> {
+/// What the transformer's own files say about its input.
+struct Limits {
+    max_tokens: Option<usize>,
+    lower_case: bool,
+}
+
+fn read_limits(transformer: &Path) -> Result<Limits, ModelError> {
     let mut limits = Vec::new();
+    let mut lower_case = false;
     if let Some(file) = JsonFile::read_optional(transformer.join("sentence_bert_config.json"))? {
-        file.expect("do_lower_case", false, "false")?;
+        lower_case = file.optional("do_lower_case")?.unwrap_or(false);
         if file.optional::<usize>("max_seq_length")?.is_some() {
             limits.push(file.size("max_seq_length")?);
         }
@@ -229,5 +297,5 @@ fn read_max_tokens(transformer: &Path) -> Result<Option<usize>, ModelError> {
         let limit = file.optional::<f64>("model_max_length")?.filter(|limit| (1.0..1e9).contains(limit));
         limits.extend(limit.map(|limit| limit as usize));
     }
-    Ok(limits.into_iter().min())
+    Ok(Limits { max_tokens: limits.into_iter().min(), lower_case })
 }

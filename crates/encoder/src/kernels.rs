@@ -14,7 +14,8 @@ pub(crate) fn for_each_block(out: &mut [f32], width: usize, visit: impl Fn(usize
     out.par_chunks_mut(BLOCK_ROWS * width).enumerate().for_each(|(at, block)| visit(at * BLOCK_ROWS, block));
 }
 
-fn sum_by(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+/// The sum of `term` over `values`.
+pub(crate) fn sum_by(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut sums = [0f32; LANES];
     for chunk in chunks {
@@ -23,101 +24,6 @@ fn sum_by(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
         }
     }
     sums.iter().sum::<f32>() + rest.iter().map(|v| term(*v)).sum::<f32>()
-}
-
-/// Gemma's RMS norm: `x / sqrt(mean(x²) + eps) * weight`. Files hold `weight - 1`; the caller has added the 1.
-#[derive(Clone, Debug)]
-pub(crate) struct RmsNorm {
-    weight: Vec<f32>,
-    eps: f32,
-}
-
-impl RmsNorm {
-    /// Of the values a file holds, multiplied by `scale`.
-    pub(crate) fn new(file_values: &[f32], eps: f64, scale: f32) -> Self {
-        Self { weight: file_values.iter().map(|w| (1.0 + w) * scale).collect(), eps: eps as f32 }
-    }
-
-    /// Norm of one row into `out`.
-    pub(crate) fn apply_row(&self, row: &[f32], out: &mut [f32]) {
-        let factor = self.factor(row);
-        for ((out, value), weight) in out.iter_mut().zip(row).zip(&self.weight) {
-            *out = value * factor * weight;
-        }
-    }
-
-    /// Adds the norm of one row to `out`.
-    fn add_row(&self, row: &[f32], out: &mut [f32]) {
-        let factor = self.factor(row);
-        for ((out, value), weight) in out.iter_mut().zip(row).zip(&self.weight) {
-            *out += value * factor * weight;
-        }
-    }
-
-    fn factor(&self, row: &[f32]) -> f32 {
-        let mean = sum_by(row, |v| v * v) / row.len() as f32;
-        1.0 / (mean + self.eps).sqrt()
-    }
-
-    /// Norms of all rows of `states`, in place.
-    pub(crate) fn apply_in_place(&self, states: &mut [f32]) {
-        let width = self.weight.len();
-        for_each_block(states, width, |_, block| {
-            for row in block.chunks_exact_mut(width) {
-                let factor = self.factor(row);
-                for (value, weight) in row.iter_mut().zip(&self.weight) {
-                    *value = *value * factor * weight;
-                }
-            }
-        });
-    }
-
-    /// Norms of all rows of `states`.
-    pub(crate) fn apply(&self, states: &[f32]) -> Vec<f32> {
-        let width = self.weight.len();
-        let mut out = vec![0.0; states.len()];
-        for_each_block(&mut out, width, |first, block| {
-            let rows = states[first * width..].chunks_exact(width);
-            for (out, row) in block.chunks_exact_mut(width).zip(rows) {
-                self.apply_row(row, out);
-            }
-        });
-        out
-    }
-
-    /// `states += norm(branch)`: the end of a residual branch.
-    pub(crate) fn add_to(&self, states: &mut [f32], branch: &[f32]) {
-        let width = self.weight.len();
-        for_each_block(states, width, |first, block| {
-            let rows = branch[first * width..].chunks_exact(width);
-            for (out, row) in block.chunks_exact_mut(width).zip(rows) {
-                self.add_row(row, out);
-            }
-        });
-    }
-}
-
-/// `gelu(gate) * up` for rows of `[gate | up]`, each `width` long; GELU in its tanh form.
-pub(crate) fn gated_gelu(gate_up: &[f32], width: usize) -> Vec<f32> {
-    let mut out = vec![0.0; gate_up.len() / 2];
-    for_each_block(&mut out, width, |first, block| {
-        let rows = gate_up[first * 2 * width..].chunks_exact(2 * width);
-        for (out, row) in block.chunks_exact_mut(width).zip(rows) {
-            let (gate, up) = row.split_at(width);
-            for ((out, gate), up) in out.iter_mut().zip(gate).zip(up) {
-                *out = gelu_tanh(*gate) * up;
-            }
-        }
-    });
-    out
-}
-
-/// `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, written as a logistic function.
-#[inline]
-fn gelu_tanh(x: f32) -> f32 {
-    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
-    let inner = TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.044715 * x * x);
-    x / (1.0 + exp(-inner))
 }
 
 /// Turns the scores of one row into weights that sum to 1.
@@ -142,7 +48,7 @@ pub(crate) fn softmax(scores: &[f32], out: &mut [f32]) {
 /// e^x to within 2 units in the last place for -87 <= x <= 88, clamped beyond; NaN stays NaN, so that damaged weights
 /// show. Branch-free, hence vectorised where libm's is not. Polynomial after Cephes' `expf`.
 #[inline]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     const LOWEST: f32 = -87.0;
     const HIGHEST: f32 = 88.0;
     // Adding it rounds to a whole number, which its low bits then hold.
@@ -178,13 +84,6 @@ mod tests {
         }
 
         #[test]
-        fn gelu_is_close(x in -30f32..30.0) {
-            let x64 = f64::from(x);
-            let want = 0.5 * x64 * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x64 + 0.044715 * x64.powi(3))).tanh());
-            prop_assert!((f64::from(gelu_tanh(x)) - want).abs() < 1e-6 * want.abs().max(1.0), "{x}");
-        }
-
-        #[test]
         fn softmax_sums_to_one(scores in prop::collection::vec(-50f32..50.0, 1..100)) {
             let mut out = vec![0.0; scores.len()];
             softmax(&scores, &mut out);
@@ -198,32 +97,10 @@ mod tests {
 
     #[test]
     fn extremes_and_nan() {
-        assert!(exp(f32::NAN).is_nan() && gelu_tanh(f32::NAN).is_nan());
+        assert!(exp(f32::NAN).is_nan());
         assert!(exp(-1e30) >= 0.0 && exp(1e30).is_finite());
-        assert_eq!(gelu_tanh(0.0), 0.0);
         let mut out = [0.0; 3];
         softmax(&[0.0, f32::NAN, 1.0], &mut out);
         assert!(out[0].is_nan());
-    }
-
-    #[test]
-    fn norms_agree_with_the_formula() {
-        let norm = RmsNorm::new(&[0.5, -0.25, 0.0], 1e-6, 2.0);
-        let rows = [3.0f32, 4.0, 12.0, 0.0, 0.0, 0.0];
-        let mean = (9.0 + 16.0 + 144.0) / 3.0;
-        let want: Vec<f32> = [3.0 * 3.0, 4.0 * 1.5, 12.0 * 2.0]
-            .iter()
-            .map(|v: &f64| (v / (mean + 1e-6f64).sqrt()) as f32)
-            .collect();
-        let got = norm.apply(&rows);
-        for (got, want) in got.iter().zip(want.iter().chain(&[0.0; 3])) {
-            assert!((got - want).abs() < 1e-6, "{got} {want}");
-        }
-        let mut states = rows;
-        norm.add_to(&mut states, &rows);
-        assert!((states[2] - 12.0 - want[2]).abs() < 1e-5);
-        states = rows;
-        norm.apply_in_place(&mut states);
-        assert_eq!(states.to_vec(), got);
     }
 }

@@ -26,15 +26,17 @@
 
 mod backbone;
 mod batch;
+mod bert;
 mod dense;
 mod encoder;
 mod error;
 mod folder;
-mod gemma3;
 mod json;
 mod kernels;
+mod layers;
 mod linear;
 mod pooling;
+mod rotary;
 mod tokenizer;
 mod weights;
 

@@ -1,41 +1,75 @@
-use candle_core::{CpuStorage, Device, Result, Storage, Tensor};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Storage, Tensor};
 
 use crate::ModelError;
+use crate::kernels::for_each_block;
 use crate::weights::Weights;
 
-/// A product with a weight matrix, `y = x Wᵀ`; the one place where token states meet weights.
+/// A product with a weight matrix, `y = x Wᵀ + b`; the one place where token states meet weights.
 pub(crate) struct Linear {
     /// `[inputs, outputs]`, contiguous. Files hold `[outputs, inputs]`; with AVX-512 kernels products of few rows, as
     /// queries are, run more than twice as fast on the transposed copy, which need not be packed. With AVX2 the two
     /// are about equal.
     weight: Tensor,
+    bias: Option<Bias>,
     inputs: usize,
 }
 
 impl Linear {
-    /// Loads tensors of shape `[outputs, inputs]` by name, one under the other, so that one product serves all.
+    /// Loads layers by name and outputs, one under the other, so that one product serves all: of each the tensor
+    /// `NAME.weight`, `[outputs, inputs]`, and if `biased` also `NAME.bias`.
     pub(crate) fn load(
         weights: &Weights,
         parts: &[(String, usize)],
         inputs: usize,
+        biased: bool,
     ) -> std::result::Result<Self, ModelError> {
         let outputs: usize = parts.iter().map(|(_, outputs)| outputs).sum();
         let mut transposed = vec![0.0; inputs * outputs];
         let mut part = Vec::new();
+        let mut bias = Vec::new();
         let mut first = 0;
         for (name, rows) in parts {
             part.clear();
-            weights.append(name, &[*rows, inputs], &mut part)?;
+            weights.append(&format!("{name}.weight"), &[*rows, inputs], &mut part)?;
             transpose_into(&part, inputs, &mut transposed, outputs, first);
+            if biased {
+                weights.append(&format!("{name}.bias"), &[*rows], &mut bias)?;
+            }
             first += rows;
         }
-        Ok(Self { weight: Tensor::from_vec(transposed, (inputs, outputs), &Device::Cpu)?, inputs })
+        let weight = Tensor::from_vec(transposed, (inputs, outputs), &Device::Cpu)?;
+        Ok(Self { weight, bias: biased.then_some(Bias(bias)), inputs })
     }
 
     /// `[rows, inputs]` in, `[rows, outputs]` out.
     pub(crate) fn apply(&self, rows: Vec<f32>) -> Result<Values> {
         let count = rows.len() / self.inputs;
-        Values::new(Tensor::from_vec(rows, (count, self.inputs), &Device::Cpu)?.matmul(&self.weight)?)
+        let product = Tensor::from_vec(rows, (count, self.inputs), &Device::Cpu)?.matmul(&self.weight)?;
+        if let Some(bias) = &self.bias {
+            product.inplace_op1(bias)?;
+        }
+        Values::new(product)
+    }
+}
+
+/// Added to every row of a product where it lies, instead of making a second tensor.
+struct Bias(Vec<f32>);
+
+impl InplaceOp1 for Bias {
+    fn name(&self) -> &'static str {
+        "bias"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            candle_core::bail!("a product is not f32 in one piece");
+        };
+        for_each_block(&mut values[start..end], self.0.len(), |_, block| {
+            for row in block.chunks_exact_mut(self.0.len()) {
+                row.iter_mut().zip(&self.0).for_each(|(value, bias)| *value += bias);
+            }
+        });
+        Ok(())
     }
 }
 
@@ -79,6 +113,14 @@ fn transpose_into(rows: &[f32], width: usize, out: &mut [f32], out_width: usize,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bias_is_added_to_every_row() {
+        let product = Tensor::from_vec((0..70).map(|at| at as f32).collect(), (35, 2), &Device::Cpu).unwrap();
+        product.inplace_op1(&Bias(vec![1.0, -1.0])).unwrap();
+        let got = Values::new(product).unwrap().read(<[f32]>::to_vec).unwrap();
+        assert!(got.iter().enumerate().all(|(at, value)| *value == (at + 1 - at % 2 * 2) as f32), "{got:?}");
+    }
 
     #[test]
     fn parts_are_transposed_side_by_side() {

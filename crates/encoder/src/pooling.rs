@@ -1,35 +1,56 @@
-use crate::folder::PoolingConfig;
+use crate::folder::{PoolingConfig, PoolingMode};
 
-/// Turns the token states of a text into one vector: their mean.
+/// Turns the token states of a text into one vector.
 #[derive(Clone, Debug)]
 pub(crate) struct Pooling {
+    mode: PoolingMode,
     include_prompt: bool,
 }
 
 impl Pooling {
     pub(crate) fn new(config: &PoolingConfig) -> Self {
-        Self { include_prompt: config.include_prompt }
+        Self { mode: config.mode, include_prompt: config.include_prompt }
     }
 
     /// As the fingerprint names it.
     pub(crate) fn describe(&self) -> &'static str {
-        if self.include_prompt { "mean" } else { "mean without prompt" }
+        match (self.mode, self.include_prompt) {
+            (PoolingMode::Cls, _) => "cls",
+            (PoolingMode::LastToken, _) => "last token",
+            (PoolingMode::Mean, true) => "mean",
+            (PoolingMode::Mean, false) => "mean without prompt",
+        }
     }
 
-    /// Adds to `out` the mean of `states` `[tokens, out.len()]`, the first `prompt` of which belong to the prompt. A
-    /// text that is all prompt gives zeros, as in the reference.
+    /// Writes to `out`, which holds zeros, the vector of `states` `[tokens, out.len()]`, the first `prompt` of which
+    /// belong to the prompt. A text without tokens gives zeros, as does one that is all prompt where the prompt doesn't
+    /// count, as in the reference.
     pub(crate) fn pool(&self, states: &[f32], prompt: usize, out: &mut [f32]) {
-        let skipped = if self.include_prompt { 0 } else { prompt };
-        let rows = states.chunks_exact(out.len()).skip(skipped);
-        let count = rows.len().max(1) as f32;
-        for row in rows {
-            for (sum, value) in out.iter_mut().zip(row) {
-                *sum += value;
+        let mut rows = states.chunks_exact(out.len());
+        let row = match self.mode {
+            PoolingMode::Cls => rows.next(),
+            PoolingMode::LastToken => rows.next_back(),
+            PoolingMode::Mean => {
+                let skipped = if self.include_prompt { 0 } else { prompt };
+                return mean(rows.skip(skipped), out);
             }
+        };
+        if let Some(row) = row {
+            out.copy_from_slice(row);
         }
-        for sum in out {
-            *sum /= count;
+    }
+}
+
+/// Adds the mean of `rows` to `out`.
+fn mean<'a>(rows: impl ExactSizeIterator<Item = &'a [f32]>, out: &mut [f32]) {
+    let count = rows.len().max(1) as f32;
+    for row in rows {
+        for (sum, value) in out.iter_mut().zip(row) {
+            *sum += value;
         }
+    }
+    for sum in out {
+        *sum /= count;
     }
 }
 
@@ -37,16 +58,28 @@ impl Pooling {
 mod tests {
     use super::*;
 
+    const STATES: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 8.0, 0.0];
+
+    fn pooled(mode: PoolingMode, include_prompt: bool, prompt: usize, states: &[f32]) -> [f32; 2] {
+        let mut out = [0.0; 2];
+        Pooling { mode, include_prompt }.pool(states, prompt, &mut out);
+        out
+    }
+
     #[test]
     fn mean_with_and_without_prompt() {
-        let states = [1.0, 2.0, 3.0, 4.0, 8.0, 0.0];
-        let pooled = |include_prompt, prompt| {
-            let mut out = [0.0; 2];
-            Pooling { include_prompt }.pool(&states, prompt, &mut out);
-            out
-        };
-        assert_eq!(pooled(true, 1), [4.0, 2.0]);
-        assert_eq!(pooled(false, 1), [5.5, 2.0]);
-        assert_eq!(pooled(false, 3), [0.0, 0.0]);
+        let mean = |include_prompt, prompt| pooled(PoolingMode::Mean, include_prompt, prompt, &STATES);
+        assert_eq!(mean(true, 1), [4.0, 2.0]);
+        assert_eq!(mean(false, 1), [5.5, 2.0]);
+        assert_eq!(mean(false, 3), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn first_and_last() {
+        assert_eq!(pooled(PoolingMode::Cls, true, 1, &STATES), [1.0, 2.0]);
+        assert_eq!(pooled(PoolingMode::LastToken, true, 1, &STATES), [8.0, 0.0]);
+        for mode in [PoolingMode::Cls, PoolingMode::LastToken, PoolingMode::Mean] {
+            assert_eq!(pooled(mode, true, 0, &[]), [0.0, 0.0]);
+        }
     }
 }

@@ -1,13 +1,15 @@
 use std::path::Path;
 
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
 use xunpin_core::EncodeError;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::ModelError;
 
-/// No tokenizer we know makes one token of more bytes than this; what lies further out than the tokens asked for
-/// is not read at all, so that a text of megabytes costs no more than one at the limit.
+/// No tokenizer we know makes one token of more bytes than this, unless it is the unknown token for a run of anything;
+/// what lies further out than the tokens asked for is not read at all, so that a text of megabytes costs no more than
+/// one at the limit.
 const BYTES_PER_TOKEN: usize = 256;
 
 /// Splits texts into token ids as sentence-transformers does.
@@ -41,6 +43,18 @@ impl TokenizerFile {
         tokenizer.with_truncation(None).map_err(unreadable)?;
         tokenizer.with_padding(None);
         Ok(Self { hash: format!("{:032x}", xxh3_128(&bytes)), tokenizer, path })
+    }
+
+    /// Puts texts in lower case before anything else, as sentence-transformers does where a folder asks for it. Changes
+    /// the hash, since it changes ids.
+    pub(crate) fn lower_case(mut self) -> Result<Self, ModelError> {
+        let rest = self.tokenizer.get_normalizer().cloned();
+        let steps = std::iter::once(NormalizerWrapper::from(Lowercase)).chain(rest).collect();
+        self.tokenizer
+            .with_normalizer(Some(Sequence::new(steps)))
+            .map_err(|source| ModelError::Tokenizer { path: self.path.clone(), source })?;
+        self.hash = format!("{:032x}", xxh3_128(format!("{} lower case", self.hash).as_bytes()));
+        Ok(self)
     }
 
     /// Fits the tokenizer to a model of `vocabulary` embeddings that takes `max_tokens` tokens.

@@ -1,60 +1,63 @@
 use rayon::prelude::*;
 
-use super::config::{Config, Sight};
-use super::layer::Layer;
-use super::rope::Rope;
+use super::config::Config;
+use super::layer::{Layer, load_norm};
+use super::names::Names;
 use crate::ModelError;
 use crate::backbone::Backbone;
 use crate::batch::PackedTokens;
-use crate::kernels::{RmsNorm, for_each_block};
+use crate::kernels::for_each_block;
+use crate::layers::{RmsNorm, Rope, Sight};
 use crate::weights::{Table, Weights};
 
 /// The model with its weights; token embeddings stay in the mapped file.
-pub(crate) struct Gemma3 {
+pub(crate) struct Rotary {
     embeddings: Table,
+    embedding_scale: f32,
     width: usize,
     max_positions: usize,
     layers: Vec<Layer>,
     last_norm: RmsNorm,
     full_rope: Rope,
-    sliding_rope: Rope,
+    /// For layers with a window, if there are any.
+    sliding_rope: Option<Rope>,
 }
 
-impl Gemma3 {
+impl Rotary {
     /// Reads the weights that `config` calls for.
     pub(crate) fn load(config: Config, weights: &Weights) -> Result<Self, ModelError> {
-        // Saved on its own the model has bare names, saved inside another one a prefix.
-        let prefix = if weights.contains("model.embed_tokens.weight") { "model." } else { "" };
-        let name = |part: &str| format!("{prefix}{part}.weight");
-        let layers =
-            (0..config.layers.len()).into_par_iter().map(|at| Layer::load(&config, weights, prefix, at));
-        let rope = |theta: f64| Rope::new(theta, config.head_width, config.max_positions);
+        let names = Names::find(weights);
+        let layers = (0..config.layers.len()).into_par_iter();
+        let layers = layers.map(|at| Layer::load(&config, weights, &names, at));
+        let rope = |theta: f64| Rope::new(theta, config.heads.width, config.max_positions);
+        let windows = config.layers.iter().any(|sight| matches!(sight, Sight::Window(_)));
+        let embeddings = format!("{}.weight", names.embeddings());
         Ok(Self {
-            embeddings: weights.table(&name("embed_tokens"), config.vocabulary, config.width)?,
+            embeddings: weights.table(&embeddings, config.vocabulary, config.width)?,
+            embedding_scale: config.embedding_scale,
             width: config.width,
             max_positions: config.max_positions,
             layers: layers.collect::<Result<_, _>>()?,
-            last_norm: RmsNorm::new(&weights.vector(&name("norm"), config.width)?, config.eps, 1.0),
+            last_norm: load_norm(&config, weights, &names.last_norm(), config.width, 1.0)?,
             full_rope: rope(config.full_theta),
-            sliding_rope: rope(config.sliding_theta),
+            sliding_rope: windows.then(|| rope(config.sliding_theta)),
         })
     }
 
-    /// Rows of the embedding table times the root of the width, `[tokens, width]`.
+    /// Rows of the embedding table times the scale, `[tokens, width]`.
     fn embed(&self, ids: &[u32]) -> Vec<f32> {
-        let scale = (self.width as f64).sqrt() as f32;
         let mut states = vec![0.0; ids.len() * self.width];
         for_each_block(&mut states, self.width, |first, block| {
             for (out, id) in block.chunks_exact_mut(self.width).zip(&ids[first..]) {
                 self.embeddings.copy_row(*id as usize, out);
-                out.iter_mut().for_each(|value| *value *= scale);
+                out.iter_mut().for_each(|value| *value *= self.embedding_scale);
             }
         });
         states
     }
 }
 
-impl Backbone for Gemma3 {
+impl Backbone for Rotary {
     fn width(&self) -> usize {
         self.width
     }
@@ -72,9 +75,9 @@ impl Backbone for Gemma3 {
         let runs = batch.runs();
         let mut states = self.embed(batch.ids());
         for layer in &self.layers {
-            let rope = match layer.sight() {
-                Sight::Full => &self.full_rope,
-                Sight::Window(_) => &self.sliding_rope,
+            let rope = match (layer.sight(), &self.sliding_rope) {
+                (Sight::Window(_), Some(rope)) => rope,
+                _ => &self.full_rope,
             };
             layer.forward(&mut states, &positions, &runs, rope)?;
         }
