@@ -5,6 +5,9 @@ use crate::for_each_isa;
 /// Columns of a block of sums.
 const COLUMNS: usize = 32;
 
+/// Most rows of a block of sums.
+const ROWS: usize = 8;
+
 for_each_isa! {
     /// `out = a * b`: `a` is `[rows, inner]` with `a_stride` values from row to row, `b` `[inner, columns]` and `out`
     /// `[rows, columns]` likewise. Every value of `out` is summed along `inner` in order.
@@ -50,18 +53,21 @@ fn strip<const C: usize>(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    let mut row = 0;
-    while row + 8 <= rows {
-        block::<8, C>(inner, &a[row * a_stride..], a_stride, b, b_stride, &mut out[row * out_stride..], out_stride);
-        row += 8;
-    }
-    while row + 4 <= rows {
-        block::<4, C>(inner, &a[row * a_stride..], a_stride, b, b_stride, &mut out[row * out_stride..], out_stride);
-        row += 4;
-    }
-    while row < rows {
-        block::<1, C>(inner, &a[row * a_stride..], a_stride, b, b_stride, &mut out[row * out_stride..], out_stride);
-        row += 1;
+    // Tiles of nearly equal height: a last one of a row or two would wait for its own sums.
+    let tiles = rows.div_ceil(ROWS);
+    for tile in 0..tiles {
+        let (row, end) = (rows * tile / tiles, rows * (tile + 1) / tiles);
+        let (a, out) = (&a[row * a_stride..], &mut out[row * out_stride..]);
+        match end - row {
+            1 => block::<1, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            2 => block::<2, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            3 => block::<3, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            4 => block::<4, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            5 => block::<5, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            6 => block::<6, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            7 => block::<7, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+            _ => block::<ROWS, C>(inner, a, a_stride, b, b_stride, out, out_stride),
+        }
     }
 }
 

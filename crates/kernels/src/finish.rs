@@ -1,6 +1,6 @@
 use crate::panels::PANEL;
 use crate::shared::Shared;
-use crate::vector::inline::{gelu, gelu_tanh, silu, tanh};
+use crate::vector::inline::{gelu, gelu_tanh, relu, silu, tanh};
 
 /// What becomes of a tile of products while it is still in the cache.
 pub trait Finish: Sync {
@@ -19,6 +19,8 @@ pub enum Gate {
     Gelu,
     /// GELU in its tanh form.
     GeluTanh,
+    /// `max(x, 0)`.
+    Relu,
     /// `x / (1 + e^-x)`.
     Silu,
     /// Hyperbolic tangent.
@@ -32,6 +34,7 @@ impl Gate {
             Self::Identity => {}
             Self::Gelu => values.iter_mut().for_each(|v| *v = gelu(*v)),
             Self::GeluTanh => values.iter_mut().for_each(|v| *v = gelu_tanh(*v)),
+            Self::Relu => values.iter_mut().for_each(|v| *v = relu(*v)),
             Self::Silu => values.iter_mut().for_each(|v| *v = silu(*v)),
             Self::Tanh => values.iter_mut().for_each(|v| *v = tanh(*v)),
         }

@@ -22,7 +22,7 @@ pub mod vector;
 pub use activations::{Activations, Precision};
 pub use bf16::Bf16Matrix;
 pub use finish::{Finish, Gate, Gated, Store};
-pub use int8::Int8Matrix;
+pub use int8::{Int8Matrix, Int8Weights};
 pub use isa::Isa;
 pub(crate) use isa::for_each_isa;
 pub use panels::{PANEL, panel_count};

@@ -89,19 +89,38 @@ pub(crate) mod inline {
         1.0 - 2.0 / (1.0 + exp(2.0 * x))
     }
 
-    /// `x/2 (1 + erf(x/√2))`; erf to within 5e-7 after Abramowitz and Stegun, 7.1.26.
+    /// `max(x, 0)`; NaN stays NaN, unlike with `max`.
+    #[inline(always)]
+    pub(crate) fn relu(x: f32) -> f32 {
+        if x < 0.0 { 0.0 } else { x }
+    }
+
+    /// `x/2 (1 + erf(x/√2))`.
     #[inline(always)]
     pub(crate) fn gelu(x: f32) -> f32 {
-        let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
-        let t = 1.0 / (1.0 + 0.327_591_1 * z);
-        let mut p = 1.061_405_4;
-        p = p * t - 1.453_152;
-        p = p * t + 1.421_413_8;
-        p = p * t - 0.284_496_72;
-        p = p * t + 0.254_829_6;
-        let tail = p * t * exp(-z * z);
-        let erf = if x < 0.0 { tail - 1.0 } else { 1.0 - tail };
-        0.5 * x * (1.0 + erf)
+        0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+    }
+
+    /// The error function to within 5e-7, a quotient of polynomials: Eigen's `generic_fast_erf_float`. Beyond ±4 it is
+    /// ±1 in f32. NaN stays NaN.
+    #[inline(always)]
+    pub(crate) fn erf(x: f32) -> f32 {
+        let x = if x < -4.0 { -4.0 } else { x };
+        let x = if x > 4.0 { 4.0 } else { x };
+        let square = x * x;
+        let mut above = -2.726_142_3e-10;
+        above = above * square + 2.770_681_4e-8;
+        above = above * square - 2.101_024e-6;
+        above = above * square - 5.692_506_4e-5;
+        above = above * square - 7.349_906_3e-4;
+        above = above * square - 2.954_599_8e-3;
+        above = above * square - 1.609_603_3e-2;
+        let mut below = -1.456_607_2e-5;
+        below = below * square - 2.133_740_6e-4;
+        below = below * square - 1.682_827e-3;
+        below = below * square - 7.373_329e-3;
+        below = below * square - 1.426_473_9e-2;
+        x * above / below
     }
 }
 
@@ -152,6 +171,15 @@ for_each_isa! {
     /// `values *= factor`.
     pub fn scale(factor: f32, values: &mut [f32]) {
         values.iter_mut().for_each(|value| *value *= factor);
+    }
+}
+
+for_each_isa! {
+    /// `out = numbers * scale`.
+    pub fn scale_i8(numbers: &[i8], scale: f32, out: &mut [f32]) {
+        for (out, number) in out.iter_mut().zip(numbers) {
+            *out = f32::from(*number) * scale;
+        }
     }
 }
 
