@@ -110,6 +110,14 @@ pub enum ModelError {
         /// The tokenizer library's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The prepared form of a tokenizer is damaged, or was made by another version of this program.
+    #[error("{}: its prepared tokenizer can't be used; make the file again with `xunpin model prepare`", path.display())]
+    PreparedTokenizer {
+        /// The file that holds it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The tokenizer knows more tokens than the model has embeddings: the two belong to different models.
     #[error("{}: the tokenizer has {tokens} tokens, but the model embeds only {rows}; the files belong to different models, check them with `xunpin model verify`", path.display())]
     Vocabulary {

@@ -1,9 +1,28 @@
-use std::path::Path;
+//! From a text to token ids, as sentence-transformers does it.
+//!
+//! [`TokenizerFile`] is what a file gives, [`TextTokenizer`] the same fitted to a model. Limits, special tokens and
+//! unknown ids are handled here once; how a text is split is the business of a `Backend`: the `tokenizers` library,
+//! which parses any `tokenizer.json`, or [`PreparedBpe`], which reads the prepared form of Gemma's kind from a mapped
+//! file without parsing anything.
 
-use tokenizers::{PostProcessor, Tokenizer, TruncationDirection};
+mod added;
+mod backend;
+mod blob;
+mod build;
+mod merge;
+mod prepared;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
 use xunpin_core::EncodeError;
 use xxhash_rust::xxh3::xxh3_128;
 
+use self::backend::{Backend, parse};
+pub(crate) use self::blob::SharedBytes;
+pub(crate) use self::prepared::PreparedBpe;
 use crate::ModelError;
 
 /// No tokenizer we know makes one token of more bytes than this; what lies further out than the tokens asked for
@@ -12,9 +31,11 @@ const BYTES_PER_TOKEN: usize = 256;
 
 /// Splits texts into token ids as sentence-transformers does.
 pub(crate) struct TextTokenizer {
-    tokenizer: Tokenizer,
-    /// Special tokens put around every text.
-    special: usize,
+    backend: Backend,
+    /// Special tokens put before every text.
+    before: Vec<u32>,
+    /// Special tokens put after every text.
+    after: Vec<u32>,
     /// Longest input in tokens, special ones included.
     max_tokens: usize,
     /// Rows of the model's embedding table; ids from here on stand for `unknown`.
@@ -24,9 +45,9 @@ pub(crate) struct TextTokenizer {
 
 /// A tokenizer as read from its file, before the model's limits are known.
 pub(crate) struct TokenizerFile {
-    tokenizer: Tokenizer,
-    path: std::path::PathBuf,
-    /// Hash of the whole file, hex.
+    backend: Backend,
+    path: PathBuf,
+    /// Hash of the whole `tokenizer.json`, hex.
     pub(crate) hash: String,
 }
 
@@ -35,31 +56,49 @@ impl TokenizerFile {
     pub(crate) fn read(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|source| ModelError::from_io(&path, source))?;
-        let unreadable = |source| ModelError::Tokenizer { path: path.clone(), source };
-        let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(unreadable)?;
-        // We cut ourselves and never pad, whatever the file was saved with.
-        tokenizer.with_truncation(None).map_err(unreadable)?;
-        tokenizer.with_padding(None);
-        Ok(Self { hash: format!("{:032x}", xxh3_128(&bytes)), tokenizer, path })
+        let backend = Backend::Library(Box::new(parse(&path, &bytes)?));
+        Ok(Self { backend, hash: Self::hash_of(&bytes), path })
+    }
+
+    /// Opens the prepared form of a tokenizer that lies in the file at `path`. `hash` is what
+    /// [`hash_of`](Self::hash_of) gave for the `tokenizer.json` that it was made from.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "model files that hold a prepared tokenizer will call it")
+    )]
+    pub(crate) fn from_prepared(bytes: SharedBytes, hash: String, path: PathBuf) -> Result<Self, ModelError> {
+        match PreparedBpe::open(bytes) {
+            Ok(prepared) => Ok(Self { backend: Backend::Prepared(Box::new(prepared)), hash, path }),
+            Err(source) => Err(ModelError::PreparedTokenizer { path, source: Box::new(source) }),
+        }
+    }
+
+    /// The hash that tells one `tokenizer.json` from another.
+    pub(crate) fn hash_of(tokenizer_json: &[u8]) -> String {
+        format!("{:032x}", xxh3_128(tokenizer_json))
     }
 
     /// Fits the tokenizer to a model of `vocabulary` embeddings that takes `max_tokens` tokens.
     pub(crate) fn fit_to(self, vocabulary: usize, max_tokens: usize) -> Result<TextTokenizer, ModelError> {
-        let Self { tokenizer, path, .. } = self;
+        let Self { backend, path, .. } = self;
         // Added tokens may lie beyond the table (EmbeddingGemma's `<image_soft_token>` does); learned ones may not.
-        let tokens = tokenizer.get_vocab_size(false);
+        let tokens = backend.tokens();
         if tokens > vocabulary {
             return Err(ModelError::Vocabulary { path, tokens, rows: vocabulary });
         }
-        let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        let field = "post_processor".to_owned();
+        let Some((before, after)) = backend.frame() else {
+            let problem = "does more to a text than putting tokens before and after it".to_owned();
+            return Err(ModelError::Field { path, field, problem });
+        };
+        let special = before.len() + after.len();
         if special >= max_tokens {
             let problem =
                 format!("adds {special} tokens to every text, but the model takes only {max_tokens} in all");
-            return Err(ModelError::Field { path, field: "post_processor".into(), problem });
+            return Err(ModelError::Field { path, field, problem });
         }
-        let unknown = ["<unk>", "[UNK]", "<pad>"].iter().find_map(|token| tokenizer.token_to_id(token));
-        let unknown = unknown.filter(|id| (*id as usize) < vocabulary);
-        Ok(TextTokenizer { tokenizer, special, max_tokens, vocabulary, unknown })
+        let unknown = backend.unknown().filter(|id| (*id as usize) < vocabulary);
+        Ok(TextTokenizer { backend, before, after, max_tokens, vocabulary, unknown })
     }
 }
 
@@ -67,12 +106,11 @@ impl TextTokenizer {
     /// Ids of `text` with its special tokens, cut to the limit: what is cut is the end of the text, the special
     /// tokens stay. `row` is named in errors.
     pub(crate) fn ids(&self, text: &str, row: usize) -> Result<Vec<u32>, EncodeError> {
-        let room = self.max_tokens - self.special;
+        let room = self.max_tokens - self.before.len() - self.after.len();
         let failed = |source| EncodeError::Tokenize { row, source };
-        let mut encoding = self.tokenizer.encode_fast(reach(text, room), false).map_err(failed)?;
-        encoding.truncate(room, 0, TruncationDirection::Right);
-        let encoding = self.tokenizer.post_process(encoding, None, true).map_err(failed)?;
-        encoding.get_ids().iter().map(|id| self.known(*id, row)).collect()
+        let ids = self.backend.ids(reach(text, room)).map_err(failed)?;
+        let ids = self.before.iter().chain(ids.iter().take(room)).chain(&self.after);
+        ids.map(|id| self.known(*id, row)).collect()
     }
 
     fn known(&self, id: u32, row: usize) -> Result<u32, EncodeError> {
@@ -87,7 +125,7 @@ impl TextTokenizer {
     /// Number of tokens of `text`, special ones included, without any cut.
     pub(crate) fn count(&self, text: &str) -> Result<usize, EncodeError> {
         let failed = |source| EncodeError::Tokenize { row: 0, source };
-        Ok(self.tokenizer.encode_fast(text, true).map_err(failed)?.len())
+        Ok(self.before.len() + self.backend.count(text).map_err(failed)? + self.after.len())
     }
 
     /// Number of tokens that `prompt` has at the head of a longer text: its own and the special ones before it.
@@ -96,28 +134,24 @@ impl TextTokenizer {
             return Ok(0);
         }
         let failed = |source| EncodeError::Tokenize { row: 0, source };
-        let encoding = self.tokenizer.encode_fast(prompt, true).map_err(failed)?;
-        let closed = encoding.get_special_tokens_mask().last() == Some(&1);
-        Ok(encoding.len() - usize::from(closed))
+        Ok(self.before.len() + self.backend.count(prompt).map_err(failed)?)
     }
 
     /// The longest prefix of `text` of at most `max_tokens` tokens; see [`xunpin_core::Encoder::fit`].
     pub(crate) fn fit<'a>(&self, text: &'a str, max_tokens: usize) -> Result<&'a str, EncodeError> {
         let failed = |source| EncodeError::Tokenize { row: 0, source };
         let head = reach(text, max_tokens);
-        let encoding = self.tokenizer.encode(head, false).map_err(failed)?;
-        if encoding.len() <= max_tokens {
+        let ends = self.backend.ends(head).map_err(failed)?;
+        if ends.len() <= max_tokens {
             return Ok(head);
         }
-        let mut keep = max_tokens;
-        while keep > 0 {
+        for end in ends[..max_tokens].iter().rev() {
             // Tokens of single bytes may end inside a character.
-            let prefix = &head[..floor_char_boundary(head, encoding.get_offsets()[keep - 1].1)];
+            let prefix = &head[..floor_char_boundary(head, *end)];
             // A prefix alone can split into other tokens than inside the text, and so into more.
-            if self.tokenizer.encode_fast(prefix, false).map_err(failed)?.len() <= max_tokens {
+            if self.backend.count(prefix).map_err(failed)? <= max_tokens {
                 return Ok(prefix);
             }
-            keep -= 1;
         }
         Ok("")
     }
@@ -135,17 +169,4 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boundaries() {
-        assert_eq!([0, 1, 2, 3, 4, 9].map(|at| floor_char_boundary("面a", at)), [0, 0, 0, 3, 4, 4]);
-        let long = "面".repeat(1000);
-        assert_eq!(reach(&long, 1).len(), 510);
-        assert_eq!(reach(&long, usize::MAX), long);
-    }
 }
