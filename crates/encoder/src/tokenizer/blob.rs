@@ -149,7 +149,7 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// A header for sections that [`write`] will place.
+    /// A header for sections that [`write()`] will place.
     pub(super) fn new(tokens: u32, replace: Option<(char, char)>) -> Self {
         let sections = std::array::from_fn(|_| 0..0);
         let lead = [0; 32];
