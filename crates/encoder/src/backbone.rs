@@ -8,29 +8,10 @@ use crate::weights::Weights;
 /// A language model: token ids in, one state a token out. Prompts, batches, pooling and the layers after it are the
 /// encoder's; a new architecture or a faster kernel is a new implementation of this trait.
 pub(crate) trait Backbone: Send + Sync {
-    /// Length of a token's state.
-    fn width(&self) -> usize;
-
-    /// Number of token ids that have an embedding.
-    fn vocabulary(&self) -> usize;
-
-    /// Longest text in tokens.
-    fn max_positions(&self) -> usize;
-
     /// The states after the last layer and norm, `[tokens, width]`, rows in the order of [`PackedTokens::ids`]. Every
-    /// id is below [`vocabulary`](Self::vocabulary), every text at most [`max_positions`](Self::max_positions) long.
+    /// id is below the vocabulary's size, no text longer than the model takes.
     /// A text's rows do not depend on the other texts.
     fn forward(&self, batch: &PackedTokens) -> candle_core::Result<Vec<f32>>;
-}
-
-/// A language model that was read from a folder.
-pub(crate) struct Loaded {
-    /// Name of the architecture, one of [`supported_architectures`].
-    pub(crate) architecture: &'static str,
-    pub(crate) backbone: Box<dyn Backbone>,
-    /// The configuration as we understood it, for the fingerprint: equal weights under other settings give other
-    /// vectors.
-    pub(crate) settings: String,
 }
 
 /// Names of the architectures that [`LlmEncoder::open`](crate::LlmEncoder::open) can run, as fingerprints give them:
@@ -46,39 +27,87 @@ pub fn supported_architectures() -> &'static [&'static str] {
     NAMES
 }
 
-/// Reads the language model that the folder's `config.json` names.
-pub(crate) fn load(folder: &ModelFolder, weights: &Weights) -> Result<Loaded, ModelError> {
-    let config = &folder.config;
-    let kind: String = config.required("model_type")?;
-    let unsupported = |found: String| ModelError::Architecture {
-        path: config.path().to_owned(),
-        found,
-        supported: supported_architectures(),
-    };
-    let rotary = |architecture: &'static str, config: rotary::Config| {
-        let settings = config.describe();
-        let backbone = Box::new(Rotary::load(config, weights)?);
-        Ok(Loaded { architecture, backbone, settings })
-    };
-    let bert = |family: Family| {
-        let config = bert::Config::read(config, family)?;
-        let settings = config.describe();
-        let backbone = Box::new(Bert::load(config, weights)?);
-        Ok(Loaded { architecture: family.architecture(), backbone, settings })
-    };
-    match kind.as_str() {
-        "gemma3_text" => {
-            // Run the wrong way round, such a model still gives vectors, but bad ones.
-            if config.optional::<bool>("use_bidirectional_attention")? != Some(true) {
-                let found = "gemma3_text with causal attention (`use_bidirectional_attention` is not true)";
-                return Err(unsupported(found.into()));
+/// Which model a folder holds: what its `config.json` says, checked.
+pub(crate) enum Architecture {
+    Rotary(&'static str, rotary::Config),
+    Bert(Family, bert::Config),
+}
+
+impl Architecture {
+    /// Reads the folder's `config.json`.
+    pub(crate) fn read(folder: &ModelFolder) -> Result<Self, ModelError> {
+        let config = &folder.config;
+        let kind: String = config.required("model_type")?;
+        let unsupported = |found: String| ModelError::Architecture {
+            path: config.path().to_owned(),
+            found,
+            supported: supported_architectures(),
+        };
+        let bert = |family: Family| Ok(Self::Bert(family, bert::Config::read(config, family)?));
+        match kind.as_str() {
+            "gemma3_text" => {
+                // Run the wrong way round, such a model still gives vectors, but bad ones.
+                if config.optional::<bool>("use_bidirectional_attention")? != Some(true) {
+                    let found =
+                        "gemma3_text with causal attention (`use_bidirectional_attention` is not true)";
+                    return Err(unsupported(found.into()));
+                }
+                Ok(Self::Rotary(gemma3::ARCHITECTURE, gemma3::read(config)?))
             }
-            rotary(gemma3::ARCHITECTURE, gemma3::read(config)?)
+            "qwen3" => Ok(Self::Rotary(qwen3::ARCHITECTURE, qwen3::read(config)?)),
+            "bert" => bert(Family::Bert),
+            "roberta" => bert(Family::Roberta),
+            "xlm-roberta" => bert(Family::XlmRoberta),
+            _ => Err(unsupported(format!("`{kind}`"))),
         }
-        "qwen3" => rotary(qwen3::ARCHITECTURE, qwen3::read(config)?),
-        "bert" => bert(Family::Bert),
-        "roberta" => bert(Family::Roberta),
-        "xlm-roberta" => bert(Family::XlmRoberta),
-        _ => Err(unsupported(format!("`{kind}`"))),
+    }
+
+    /// Name in fingerprints, one of [`supported_architectures`].
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Rotary(name, _) => name,
+            Self::Bert(family, _) => family.architecture(),
+        }
+    }
+
+    /// The configuration as we understood it, for the fingerprint: equal weights under other settings give other
+    /// vectors.
+    pub(crate) fn settings(&self) -> String {
+        match self {
+            Self::Rotary(_, config) => config.describe(),
+            Self::Bert(_, config) => config.describe(),
+        }
+    }
+
+    /// Length of a token's state.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Rotary(_, config) => config.width,
+            Self::Bert(_, config) => config.width,
+        }
+    }
+
+    /// Longest text in tokens.
+    pub(crate) fn max_positions(&self) -> usize {
+        match self {
+            Self::Rotary(_, config) => config.max_positions,
+            Self::Bert(_, config) => config.max_positions(),
+        }
+    }
+
+    /// Number of token ids that have an embedding.
+    pub(crate) fn vocabulary(&self) -> usize {
+        match self {
+            Self::Rotary(_, config) => config.vocabulary,
+            Self::Bert(_, config) => config.vocabulary,
+        }
+    }
+
+    /// Reads the weights into the reference engine, in f32 on candle.
+    pub(crate) fn load(&self, weights: &Weights) -> Result<Box<dyn Backbone>, ModelError> {
+        Ok(match self {
+            Self::Rotary(_, config) => Box::new(Rotary::load(config.clone(), weights)?),
+            Self::Bert(_, config) => Box::new(Bert::load(config.clone(), weights)?),
+        })
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// Texts as token ids, one after another without padding: what a model runs on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct PackedTokens {
@@ -25,6 +27,11 @@ impl PackedTokens {
             packed.starts.push(packed.ids.len());
         }
         packed
+    }
+
+    /// The texts at the places `batch` of `ids`.
+    pub(crate) fn pick(ids: &[Vec<u32>], batch: &[usize]) -> Self {
+        Self::new(batch.iter().map(|&text| ids[text].as_slice()))
     }
 
     /// Ids of all texts.
@@ -56,12 +63,16 @@ impl PackedTokens {
 }
 
 /// Divides texts of the given `lengths` (in tokens) into batches: longest first, ties by place, as many batches as
-/// `budget` tokens each ask for, of about equal size. Returns the places of each batch's texts.
-pub(crate) fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+/// `budget` tokens each ask for, of about equal size. More than one are a multiple of `workers`, so that all have as much
+/// to do. Returns the places of each batch's texts.
+pub(crate) fn plan(lengths: &[usize], budget: usize, workers: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&at| (std::cmp::Reverse(lengths[at]), at));
     let total = lengths.iter().sum::<usize>().max(1);
-    let count = total.div_ceil(budget.max(1));
+    let count = match total.div_ceil(budget.max(1)) {
+        1 => 1,
+        count => count.next_multiple_of(workers.max(1)),
+    };
     let mut batches = vec![Vec::new(); count];
     let mut before = 0;
     for at in order {
@@ -72,6 +83,12 @@ pub(crate) fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     }
     batches.retain(|batch| !batch.is_empty());
     batches
+}
+
+/// The next batch that nobody has taken, and its number; `next` counts them.
+pub(crate) fn take<'a>(batches: &'a [Vec<usize>], next: &AtomicUsize) -> Option<(usize, &'a [usize])> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    batches.get(at).map(|batch| (at, batch.as_slice()))
 }
 
 #[cfg(test)]
@@ -94,8 +111,9 @@ mod tests {
         fn every_text_is_in_one_batch_of_bounded_size(
             lengths in prop::collection::vec(1usize..300, 0..200),
             budget in 1usize..2000,
+            workers in 1usize..5,
         ) {
-            let batches = plan(&lengths, budget);
+            let batches = plan(&lengths, budget, workers);
             let mut seen: Vec<usize> = batches.concat();
             let longest_first = seen.windows(2).all(|w| lengths[w[0]] >= lengths[w[1]]);
             prop_assert!(longest_first);

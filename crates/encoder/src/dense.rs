@@ -3,11 +3,15 @@ use crate::folder::{Activation, DenseConfig};
 use crate::linear::Linear;
 use crate::weights::Weights;
 
+/// A dense layer as the fingerprint names it.
+pub(crate) fn describe(config: &DenseConfig) -> String {
+    format!("dense {} {}", config.outputs, config.activation.name())
+}
+
 /// A layer between the pooled vector and the result.
 pub(crate) struct Dense {
     linear: Linear,
     activation: Activation,
-    outputs: usize,
 }
 
 impl Dense {
@@ -17,18 +21,7 @@ impl Dense {
         Ok(Self {
             linear: Linear::load(weights, &parts, config.inputs, config.bias)?,
             activation: config.activation,
-            outputs: config.outputs,
         })
-    }
-
-    /// Length of the vectors that come out.
-    pub(crate) fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// As the fingerprint names it.
-    pub(crate) fn describe(&self) -> String {
-        format!("dense {} {}", self.outputs, self.activation.name())
     }
 
     /// `[rows, inputs]` in, `[rows, outputs]` out.

@@ -1,28 +1,25 @@
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 use xunpin_core::{EncodeError, Encoder, Fingerprint, Matrix, Role};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::ModelError;
-use crate::backbone::{self, Backbone};
-use crate::batch::{PackedTokens, plan};
-use crate::dense::Dense;
-use crate::folder::{ModelFolder, Prompts};
-use crate::pooling::Pooling;
+use crate::folder::{Prompts, folder_name};
+use crate::packed::{self, PackedEngine};
+use crate::precision::Precision;
+use crate::reference::ReferenceEngine;
+use crate::source::Source;
 use crate::tokenizer::{TextTokenizer, TokenizerFile};
-use crate::weights::Weights;
 
-/// How an [`LlmEncoder`] works; none of it changes the vectors beyond rounding.
+/// How an [`LlmEncoder`] works. But for the precision, nothing here changes the vectors beyond rounding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderOptions {
-    /// Threads that encode. `None` shares rayon's global pool with the rest of the program; `Some(n)` starts a pool of
-    /// `n`. A single matrix product is divided among as many threads as candle thinks right (`RAYON_NUM_THREADS`, or
-    /// the physical cores), but never runs on more than the pool has.
+    /// Number format of the computation; part of the fingerprint.
+    pub precision: Precision,
+    /// Threads that encode. `None` takes as many as rayon's global pool has, all cores unless told otherwise. In f32 a
+    /// single matrix product is divided among as many threads as candle thinks right (`RAYON_NUM_THREADS`, or the physical
+    /// cores), but never runs on more than the pool has.
     pub threads: Option<usize>,
     /// Tokens in a batch, about. More cost memory (some 30 KB each for EmbeddingGemma), fewer cost speed.
     pub batch_tokens: usize,
@@ -30,7 +27,7 @@ pub struct EncoderOptions {
 
 impl Default for EncoderOptions {
     fn default() -> Self {
-        Self { threads: None, batch_tokens: 1024 }
+        Self { precision: Precision::default(), threads: None, batch_tokens: 512 }
     }
 }
 
@@ -39,81 +36,73 @@ pub struct LlmEncoder {
     fingerprint: Fingerprint,
     tokenizer: TextTokenizer,
     prompts: Prompts,
-    backbone: Box<dyn Backbone>,
-    pooling: Pooling,
-    dense: Vec<Dense>,
-    pool: Option<ThreadPool>,
-    batch_tokens: usize,
+    engine: Engine,
+}
+
+/// What computes.
+enum Engine {
+    Reference(Box<ReferenceEngine>),
+    Packed(Box<PackedEngine>),
 }
 
 impl LlmEncoder {
     /// Opens `folder`, whose files say which architecture it holds (see
     /// [`supported_architectures`](crate::supported_architectures)), what prompts it wants and how token states become
-    /// one vector. Weights are mapped; the folder's files must not be written to while the encoder lives.
+    /// one vector. All precisions but f32 run from a file that is made first where it is missing ([`prepare`]).
+    /// Weights are mapped; the folder's files must not be written to while the encoder lives.
+    ///
+    /// [`prepare`]: crate::prepare
     pub fn open(folder: &Path, options: EncoderOptions) -> Result<Self, ModelError> {
-        let start_pool = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-            pool.map_err(|source| ModelError::Threads { threads, source })
-        };
-        let pool = options.threads.map(start_pool).transpose()?;
-        let folder = ModelFolder::read(folder)?;
-        // The tokenizer takes longer than the weights, and one thread.
-        let (tokenizer, model) = std::thread::scope(|scope| {
-            let tokenizer = scope.spawn(|| {
-                let tokenizer = TokenizerFile::read(&folder.transformer)?;
-                if folder.lower_case { tokenizer.lower_case() } else { Ok(tokenizer) }
-            });
-            let model = read_model(&folder);
-            (tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), model)
-        });
-        let (model, tokenizer) = (model?, tokenizer?);
-
-        let backbone = model.loaded.backbone;
-        if folder.pooling.width != backbone.width() {
-            let path = folder.config.path().to_owned();
-            let problem =
-                format!("{} differs from the {} of the pooling", backbone.width(), folder.pooling.width);
-            return Err(ModelError::Field { path, field: "hidden_size".into(), problem });
+        match options.precision {
+            Precision::F32 => Self::open_reference(folder, &options),
+            _ => Self::open_packed(folder, &options),
         }
-        let max_tokens = folder.max_tokens.unwrap_or(usize::MAX).min(backbone.max_positions());
-        let pooling = Pooling::new(&folder.pooling);
-        let steps = model.dense.iter().map(Dense::describe);
-        let fingerprint = Fingerprint {
-            model: folder.name.clone(),
-            architecture: model.loaded.architecture.to_owned(),
-            weights: model.hash,
-            tokenizer: tokenizer.hash.clone(),
-            prompts: folder.prompts.to_map(),
-            pooling: std::iter::once(pooling.describe().to_owned())
-                .chain(steps)
-                .collect::<Vec<_>>()
-                .join(", "),
-            dimension: model.dense.last().map_or(backbone.width(), Dense::outputs),
-            precision: "f32".to_owned(),
-            max_tokens,
-        };
+    }
+
+    fn open_reference(folder: &Path, options: &EncoderOptions) -> Result<Self, ModelError> {
+        let source = Source::open(folder)?;
+        // The tokenizer takes longer than the weights, and one thread.
+        let (tokenizer, engine) = std::thread::scope(|scope| {
+            let folder = &source.folder;
+            let tokenizer = scope.spawn(|| TokenizerFile::read(&folder.transformer, folder.lower_case));
+            let engine = ReferenceEngine::new(&source, options.threads, options.batch_tokens);
+            (tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), engine)
+        });
+        let (tokenizer, engine) = (tokenizer?, engine?);
         Ok(Self {
+            fingerprint: source.fingerprint(&tokenizer.hash, Precision::F32),
+            tokenizer: tokenizer.fit_to(source.architecture.vocabulary(), source.max_tokens())?,
+            prompts: source.folder.prompts,
+            engine: Engine::Reference(Box::new(engine)),
+        })
+    }
+
+    fn open_packed(folder: &Path, options: &EncoderOptions) -> Result<Self, ModelError> {
+        if !folder.is_dir() {
+            return Err(ModelError::NotAFolder { path: folder.to_owned() });
+        }
+        let (contents, _) = packed::current(folder, options.precision)?;
+        let tokenizer = match packed::tokenizer(&contents)? {
+            Some(tokenizer) => tokenizer,
+            None => TokenizerFile::read(&Source::open(folder)?.folder.transformer, contents.header.lower_case)?,
+        };
+        let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
+        let engine = PackedEngine::new(&contents, threads, options.batch_tokens.max(1))?;
+        // The file may have been prepared under another name of the folder.
+        let fingerprint = Fingerprint { model: folder_name(folder), ..contents.header.fingerprint };
+        Ok(Self {
+            tokenizer: tokenizer.fit_to(contents.header.blueprint.vocabulary, fingerprint.max_tokens)?,
+            prompts: Prompts::from_map(&fingerprint.prompts),
+            engine: Engine::Packed(Box::new(engine)),
             fingerprint,
-            tokenizer: tokenizer.fit_to(backbone.vocabulary(), max_tokens)?,
-            prompts: folder.prompts,
-            backbone,
-            pooling,
-            dense: model.dense,
-            pool,
-            batch_tokens: options.batch_tokens.max(1),
         })
     }
 
     /// Threads that encode.
     pub fn threads(&self) -> usize {
-        self.pool.as_ref().map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
-    }
-
-    /// Runs `work` on a thread of the pool: products and loops are handed over faster from within.
-    fn in_pool<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => rayon::scope(|_| work()),
+        match &self.engine {
+            Engine::Reference(engine) => engine.threads(),
+            Engine::Packed(engine) => engine.crew().size(),
         }
     }
 
@@ -122,87 +111,23 @@ impl LlmEncoder {
         format!("{}{text}", self.prompts.of(role))
     }
 
-    /// Vectors of texts given as token ids, not normalised, `[ids.len(), dimension]`. Several batches run at a time,
-    /// each on one thread as long as there are enough, which wastes nothing on handing over.
-    fn vectors(&self, ids: &[Vec<u32>], prompt: usize) -> Result<Vec<Vec<f32>>, EncodeError> {
-        let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
-        let batches = plan(&lengths, self.batch_tokens);
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::with_capacity(batches.len()));
-        let workers = rayon::current_num_threads().min(batches.len());
-        (0..workers).into_par_iter().with_max_len(1).for_each(|_| {
-            while let Some((at, batch)) = take(&batches, &next) {
-                let texts: Vec<&[u32]> = batch.iter().map(|&text| ids[text].as_slice()).collect();
-                let result = self.run(&texts, prompt);
-                let failed = result.is_err();
-                done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-                if failed {
-                    next.store(batches.len(), Ordering::Relaxed);
-                }
-            }
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(at, _)| *at);
-        let mut vectors = vec![Vec::new(); ids.len()];
-        for (at, result) in done {
-            let rows = result?;
-            let rows = rows.chunks_exact(self.fingerprint.dimension);
-            for (text, row) in batches[at].iter().zip(rows) {
-                vectors[*text] = row.to_vec();
-            }
+    /// Runs `work` with the engine's threads at hand.
+    fn in_pool<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match &self.engine {
+            Engine::Reference(engine) => engine.in_pool(work),
+            Engine::Packed(engine) => engine.crew().install(work),
         }
-        Ok(vectors)
     }
 
-    /// One batch: `[texts, dimension]`.
-    fn run(&self, texts: &[&[u32]], prompt: usize) -> Result<Vec<f32>, EncodeError> {
-        let packed = PackedTokens::new(texts.iter().copied());
-        let width = self.backbone.width();
-        if packed.ids().is_empty() {
-            return Ok(vec![0.0; texts.len() * self.fingerprint.dimension]);
+    /// Ids of the texts at the places `rows`.
+    fn ids(&self, texts: &[&str], rows: &[usize], role: Role) -> Result<Vec<Vec<u32>>, EncodeError> {
+        let ids = |&row: &usize| self.tokenizer.ids(&self.input(texts[row], role), row);
+        if let [row] = rows {
+            return Ok(vec![ids(row)?]);
         }
-        let compute = || {
-            let states = self.backbone.forward(&packed)?;
-            let mut pooled = vec![0.0; texts.len() * width];
-            for (range, out) in packed.ranges().zip(pooled.chunks_exact_mut(width)) {
-                self.pooling.pool(&states[range.start * width..range.end * width], prompt, out);
-            }
-            self.dense.iter().try_fold(pooled, |rows, layer| layer.apply(rows))
-        };
-        compute().map_err(|source: candle_core::Error| EncodeError::Compute {
-            texts: texts.len(),
-            tokens: packed.ids().len(),
-            source: Box::new(source),
-        })
+        let ids: Vec<_> = self.in_pool(|| rows.par_iter().map(ids).collect());
+        ids.into_iter().collect()
     }
-}
-
-/// The next batch that nobody has taken.
-fn take<'a>(batches: &'a [Vec<usize>], next: &AtomicUsize) -> Option<(usize, &'a Vec<usize>)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    batches.get(at).map(|batch| (at, batch))
-}
-
-/// What the weights of a folder give.
-struct Model {
-    loaded: backbone::Loaded,
-    dense: Vec<Dense>,
-    hash: String,
-}
-
-fn read_model(folder: &ModelFolder) -> Result<Model, ModelError> {
-    let weights = Weights::open(&folder.transformer)?;
-    let loaded = backbone::load(folder, &weights)?;
-    let mut hash = Xxh3::new();
-    hash.update(loaded.settings.as_bytes());
-    weights.hash_into(&mut hash);
-    let mut dense = Vec::new();
-    for config in &folder.dense {
-        let weights = Weights::open(&config.folder)?;
-        dense.push(Dense::load(config, &weights)?);
-        weights.hash_into(&mut hash);
-    }
-    Ok(Model { loaded, dense, hash: format!("{:032x}", hash.digest128()) })
 }
 
 impl Encoder for LlmEncoder {
@@ -221,13 +146,12 @@ impl Encoder for LlmEncoder {
                 distinct.len() - 1
             }));
         }
-        let vectors = self.in_pool(|| {
-            let ids = |&row: &usize| self.tokenizer.ids(&self.input(texts[row], role), row);
-            let ids: Vec<_> = distinct.par_iter().map(ids).collect();
-            let ids = ids.into_iter().collect::<Result<Vec<_>, _>>()?;
-            let prompt = self.tokenizer.count_prompt(self.prompts.of(role))?;
-            self.vectors(&ids, prompt)
-        })?;
+        let ids = self.ids(texts, &distinct, role)?;
+        let prompt = self.tokenizer.count_prompt(self.prompts.of(role))?;
+        let vectors = match &self.engine {
+            Engine::Reference(engine) => engine.vectors(&ids, prompt)?,
+            Engine::Packed(engine) => engine.vectors(&ids, prompt),
+        };
 
         let mut data = Vec::with_capacity(texts.len() * self.fingerprint.dimension);
         for (row, at) in place.into_iter().enumerate() {

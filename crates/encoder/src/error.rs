@@ -118,6 +118,14 @@ pub enum ModelError {
         /// The tokenizer library's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The prepared form of a tokenizer is damaged, or was made by another version of this program.
+    #[error("{}: its prepared tokenizer can't be used; make the file again with `xunpin model prepare`", path.display())]
+    PreparedTokenizer {
+        /// The file that holds it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The tokenizer knows more tokens than the model has embeddings: the two belong to different models.
     #[error("{}: the tokenizer has {tokens} tokens, but the model embeds only {rows}; the files belong to different models, check them with `xunpin model verify`", path.display())]
     Vocabulary {
@@ -127,6 +135,32 @@ pub enum ModelError {
         tokens: usize,
         /// Rows of the model's embedding table.
         rows: usize,
+    },
+    /// A prepared model is damaged, or not one at all.
+    #[error("{}: {problem}; delete the file, `xunpin model prepare` makes it anew", path.display())]
+    Prepared {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A prepared model was made by another version of this program.
+    #[error("{}: prepared in format {found}, this program reads {expected}; `xunpin model prepare` makes it anew", path.display())]
+    PreparedVersion {
+        /// The file.
+        path: PathBuf,
+        /// Version of the file.
+        found: u32,
+        /// Version that is read.
+        expected: u32,
+    },
+    /// A prepared model could not be written.
+    #[error("{}: cannot be written; check permissions and free space, or run with precision f32, which needs no file", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
     },
     /// The numeric library refused the weights; the source says why.
     #[error("the weights could not be prepared")]

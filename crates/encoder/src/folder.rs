@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,8 @@ pub(crate) struct ModelFolder {
 }
 
 /// `N_Pooling/config.json`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct PoolingConfig {
     /// Length of a token state.
     pub(crate) width: usize,
@@ -38,7 +40,8 @@ pub(crate) struct PoolingConfig {
 }
 
 /// Which token states make the vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum PoolingMode {
     /// The first one.
     Cls,
@@ -59,7 +62,8 @@ pub(crate) struct DenseConfig {
 }
 
 /// What a dense layer does with its products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Activation {
     Identity,
     Tanh,
@@ -88,6 +92,12 @@ impl Prompts {
             Role::Document => &self.document,
             Role::Raw => "",
         }
+    }
+
+    /// The inverse of [`to_map`](Self::to_map).
+    pub(crate) fn from_map(prompts: &BTreeMap<String, String>) -> Self {
+        let of = |role: &str| prompts.get(role).cloned().unwrap_or_default();
+        Self { query: of("query"), document: of("document") }
     }
 
     /// By role's name, as the fingerprint keeps them.
@@ -143,10 +153,8 @@ impl ModelFolder {
         let config = JsonFile::read(transformer.join("config.json"))?;
         refuse_unconverted(&transformer)?;
         let limits = read_limits(&transformer)?;
-        let name = std::fs::canonicalize(folder).ok();
-        let name = name.as_deref().unwrap_or(folder).file_name().unwrap_or(folder.as_os_str());
         Ok(Self {
-            name: name.to_string_lossy().into_owned(),
+            name: folder_name(folder),
             pooling,
             dense,
             prompts: read_prompts(folder)?,
@@ -156,6 +164,13 @@ impl ModelFolder {
             transformer,
         })
     }
+}
+
+/// The name of a model's folder, shown to people.
+pub(crate) fn folder_name(folder: &Path) -> String {
+    let real = std::fs::canonicalize(folder).ok();
+    let name = real.as_deref().unwrap_or(folder).file_name().unwrap_or(folder.as_os_str());
+    name.to_string_lossy().into_owned()
 }
 
 fn read_modules(folder: &Path) -> Result<Vec<Module>, ModelError> {

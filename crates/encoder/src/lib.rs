@@ -35,11 +35,17 @@ mod json;
 mod kernels;
 mod layers;
 mod linear;
+mod packed;
 mod pooling;
+mod precision;
+mod reference;
 mod rotary;
+mod source;
 mod tokenizer;
 mod weights;
 
 pub use backbone::supported_architectures;
 pub use encoder::{EncoderOptions, LlmEncoder};
 pub use error::ModelError;
+pub use packed::{prepare, verify_prepared};
+pub use precision::{Precision, PrecisionError, Prepared, PreparedState, prepared_path};

@@ -135,7 +135,7 @@ impl Weights {
     /// Tensor `name` of shape `[rows, width]`, left in the mapped file and read row by row.
     pub(crate) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Table, ModelError> {
         let (place, file) = self.find(name, &[rows, width])?;
-        Ok(Table { map: file.map.clone(), start: place.start, kind: place.kind, rows, width })
+        Ok(Table { map: file.map.clone(), start: place.start, kind: place.kind, width })
     }
 
     /// Feeds `hash` with what tells these weights from others: of each file, the header (names, shapes, formats)
@@ -156,16 +156,11 @@ pub(crate) struct Table {
     map: Arc<Mmap>,
     start: usize,
     kind: Dtype,
-    rows: usize,
     width: usize,
 }
 
 impl Table {
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Copies row `at` (below [`rows`](Self::rows)) into `out`, of the table's width.
+    /// Copies row `at`, which there must be, into `out`, of the table's width.
     pub(crate) fn copy_row(&self, at: usize, out: &mut [f32]) {
         let bytes = self.width * self.kind.bitsize() / 8;
         let start = self.start + at * bytes;

@@ -93,27 +93,23 @@ impl Config {
         self.position_rows.saturating_sub(before)
     }
 
-    /// Writes the rows of the table of positions for a text's tokens.
-    pub(crate) fn positions(&self, ids: &[u32], out: &mut Vec<usize>) {
-        match self.padding {
-            None => out.extend(0..ids.len()),
-            Some(padding) => {
-                let mut next = padding as usize;
-                out.extend(ids.iter().map(|id| {
-                    if *id == padding {
-                        return padding as usize;
-                    }
-                    next += 1;
-                    next
-                }));
-            }
-        }
-    }
-
     /// The settings that change vectors and that neither the weights' shapes nor the architecture's name show.
     pub(crate) fn describe(&self) -> String {
         let Self { heads: HeadShape { heads, width, .. }, scale, eps, layers, function, .. } = self;
         let padding = self.padding.map_or("none".to_owned(), |padding| padding.to_string());
         format!("{heads} {width} {scale} {eps} {layers} {} {padding}", function.name())
     }
+}
+
+/// Writes the rows of the table of positions for a text's tokens; `padding` as in [`Config`].
+pub(crate) fn place_rows(padding: Option<u32>, ids: &[u32], out: &mut Vec<usize>) {
+    let Some(padding) = padding else { return out.extend(0..ids.len()) };
+    let mut next = padding as usize;
+    out.extend(ids.iter().map(|id| {
+        if *id == padding {
+            return padding as usize;
+        }
+        next += 1;
+        next
+    }));
 }

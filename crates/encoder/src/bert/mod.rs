@@ -7,5 +7,5 @@ mod layer;
 mod model;
 pub(crate) mod names;
 
-pub(crate) use config::{Config, Family};
+pub(crate) use config::{Config, Family, place_rows};
 pub(crate) use model::Bert;

@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::config::Config;
+use super::config::{Config, place_rows};
 use super::layer::{Layer, load_norm};
 use super::names::{self, Names};
 use crate::ModelError;
@@ -46,7 +46,7 @@ impl Bert {
         let (ids, width) = (batch.ids(), self.config.width);
         let mut positions = Vec::with_capacity(ids.len());
         for range in batch.ranges() {
-            self.config.positions(&ids[range], &mut positions);
+            place_rows(self.config.padding, &ids[range], &mut positions);
         }
         let mut states = vec![0.0; ids.len() * width];
         for_each_block(&mut states, width, |first, block| {
@@ -65,18 +65,6 @@ impl Bert {
 }
 
 impl Backbone for Bert {
-    fn width(&self) -> usize {
-        self.config.width
-    }
-
-    fn vocabulary(&self) -> usize {
-        self.words.rows()
-    }
-
-    fn max_positions(&self) -> usize {
-        self.config.max_positions()
-    }
-
     fn forward(&self, batch: &PackedTokens) -> candle_core::Result<Vec<f32>> {
         let runs = batch.runs();
         let mut states = self.embed(batch);

@@ -1,3 +1,4 @@
+use serde::{Deserialize, Serialize};
 use candle_core::{Device, Result, Tensor};
 
 use crate::batch::Run;
@@ -9,7 +10,8 @@ use crate::linear::Values;
 const QUERY_BLOCK: usize = 256;
 
 /// Which tokens of its text a token sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Sight {
     /// All.
     Full,
@@ -21,7 +23,7 @@ pub(crate) enum Sight {
 
 impl Sight {
     /// How many places back and ahead a token of a text of `length` tokens sees.
-    fn reach(self, length: usize) -> (usize, usize) {
+    pub(crate) fn reach(self, length: usize) -> (usize, usize) {
         match self {
             Self::Window(window) if window < length => (window - 1, window - 1),
             Self::Causal => (length, 0),
@@ -31,7 +33,8 @@ impl Sight {
 }
 
 /// How many heads a layer has, and how wide they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct HeadShape {
     /// Heads of queries.
     pub(crate) heads: usize,

@@ -1,7 +1,9 @@
+use serde::{Deserialize, Serialize};
 use crate::kernels::{exp, for_each_block};
 
 /// The function between the two products of a feed-forward layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Nonlinearity {
     /// GELU by its definition, `x Φ(x)`.
     Gelu,

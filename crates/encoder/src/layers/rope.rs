@@ -22,6 +22,11 @@ impl Rope {
         Self { half, table }
     }
 
+    /// For each place half a head's width of cosines, then as many sines.
+    pub(crate) fn into_table(self) -> Vec<f32> {
+        self.table
+    }
+
     /// Turns one head's values for a token at `position`, in place.
     pub(crate) fn rotate(&self, head: &mut [f32], position: usize) {
         let angles = &self.table[position * 2 * self.half..(position + 1) * 2 * self.half];

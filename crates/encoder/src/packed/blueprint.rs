@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
 use xunpin_kernels::Gate;
 
-use crate::ModelError;
 use crate::bert;
 use crate::folder::{Activation, ModelFolder, PoolingConfig};
 use crate::layers::{HeadShape, Nonlinearity, Sight};
@@ -121,11 +120,6 @@ impl Blueprint {
     /// Values of a token's queries, keys and values together.
     pub(crate) fn qkv_width(&self) -> usize {
         self.heads.queries() + 2 * self.heads.keys()
-    }
-
-    /// Outputs of the first product of the feed-forward layer.
-    pub(crate) fn up_width(&self) -> usize {
-        if self.gated { 2 * self.inner_width } else { self.inner_width }
     }
 
     /// Length of the vectors that come out.

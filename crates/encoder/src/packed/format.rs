@@ -199,6 +199,16 @@ impl Contents {
         Ok(Span { map: self.map.clone(), start, length: values.len(), kind: PhantomData })
     }
 
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// True if there is a section of that name.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.header.sections.contains_key(name)

@@ -5,7 +5,7 @@ use super::format::{Contents, Span};
 use super::matrix::Matrix;
 use super::table::RowTable;
 use crate::ModelError;
-use crate::layers::{Rope, Sight};
+use crate::layers::Sight;
 
 /// A model that runs where it lies in its file.
 pub(crate) struct PackedModel {
@@ -17,9 +17,10 @@ pub(crate) struct PackedModel {
     pub(super) layers: Vec<Layer>,
     /// None where each layer ends with a norm.
     pub(super) last_norm: Option<Norm>,
-    pub(super) full_rope: Option<Rope>,
+    /// Angles of all places; see [`Rope::into_table`](crate::layers::Rope::into_table).
+    pub(super) full_rope: Option<Span<f32>>,
     /// For layers with a window, if there are any.
-    pub(super) sliding_rope: Option<Rope>,
+    pub(super) sliding_rope: Option<Span<f32>>,
     pub(super) dense: Vec<Matrix>,
 }
 
@@ -66,11 +67,11 @@ impl PackedModel {
     pub(crate) fn read(contents: &Contents) -> Result<Self, ModelError> {
         let blueprint = contents.header.blueprint.clone();
         let (width, heads) = (blueprint.width, blueprint.heads);
-        let rope = |theta: f64| Rope::new(theta, heads.width, blueprint.max_positions);
+        let rope = |name: &str| contents.span(name, blueprint.max_positions * heads.width);
         let windows = blueprint.layers.iter().any(|sight| matches!(sight, Sight::Window(_)));
         let (places, full_rope, sliding_rope) = match blueprint.positions {
-            Positions::Rotary { full_theta, sliding_theta } => {
-                (None, Some(rope(full_theta)), windows.then(|| rope(sliding_theta)))
+            Positions::Rotary { .. } => {
+                (None, Some(rope("rope.full")?), windows.then(|| rope("rope.sliding")).transpose()?)
             }
             Positions::Table { rows, .. } => {
                 let norm = Norm::read(contents, "places.norm", width)?;
@@ -106,12 +107,14 @@ impl PackedModel {
         self.dense.first().map_or(Precision::Bf16, Matrix::precision)
     }
 
-    /// The turns of queries and keys in a layer of that sight.
-    pub(super) fn rope(&self, sight: Sight) -> Option<&Rope> {
-        match sight {
+    /// The angles of a place in a layer of that sight; none where positions are not rotary.
+    pub(super) fn angles(&self, sight: Sight, place: usize) -> Option<&[f32]> {
+        let rope = match sight {
             Sight::Window(_) => self.sliding_rope.as_ref(),
             _ => self.full_rope.as_ref(),
-        }
+        };
+        let width = self.blueprint.heads.width;
+        rope.map(|rope| &rope.get()[place * width..(place + 1) * width])
     }
 }
 

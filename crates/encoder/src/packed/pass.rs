@@ -221,7 +221,6 @@ impl<'a> Pass<'a> {
         let Self { model, scratch, .. } = self;
         let (isa, blueprint) = (model.isa, &model.blueprint);
         let (heads, width) = (blueprint.heads, blueprint.heads.width);
-        let rope = model.rope(layer.sight);
         let scale = 1.0 / (width as f32).sqrt();
         let mut row = vec![0f32; width];
         let share = member.share(self.ids.len());
@@ -230,6 +229,7 @@ impl<'a> Pass<'a> {
             for at in text.start.max(share.start)..text.end.min(share.end) {
                 // SAFETY: rows are shared out, so this one is only ours.
                 let qkv = unsafe { scratch.qkv.part_mut(self.row(at, blueprint.qkv_width())) };
+                let angles = model.angles(layer.sight, self.places[at]);
                 for (head, values) in qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate() {
                     let query = head < heads.heads;
                     if let Some((queries, keys)) = &layer.head_norms {
@@ -239,8 +239,8 @@ impl<'a> Pass<'a> {
                     } else if query {
                         vector::scale(isa, scale, values);
                     }
-                    if let Some(rope) = rope {
-                        vector::rotate(isa, rope.angles(self.places[at]), values);
+                    if let Some(angles) = angles {
+                        vector::rotate(isa, angles, values);
                     }
                     if !query {
                         let first = starts + (head - heads.heads) * width * stride + at - text.start;

@@ -15,7 +15,6 @@ pub(crate) struct Rotary {
     embeddings: Table,
     embedding_scale: f32,
     width: usize,
-    max_positions: usize,
     layers: Vec<Layer>,
     last_norm: RmsNorm,
     full_rope: Rope,
@@ -36,7 +35,6 @@ impl Rotary {
             embeddings: weights.table(&embeddings, config.vocabulary, config.width)?,
             embedding_scale: config.embedding_scale,
             width: config.width,
-            max_positions: config.max_positions,
             layers: layers.collect::<Result<_, _>>()?,
             last_norm: load_norm(&config, weights, &names.last_norm(), config.width, 1.0)?,
             full_rope: rope(config.full_theta),
@@ -58,18 +56,6 @@ impl Rotary {
 }
 
 impl Backbone for Rotary {
-    fn width(&self) -> usize {
-        self.width
-    }
-
-    fn vocabulary(&self) -> usize {
-        self.embeddings.rows()
-    }
-
-    fn max_positions(&self) -> usize {
-        self.max_positions
-    }
-
     fn forward(&self, batch: &PackedTokens) -> candle_core::Result<Vec<f32>> {
         let positions = batch.positions();
         let runs = batch.runs();
