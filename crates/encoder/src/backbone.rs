@@ -6,7 +6,7 @@ use crate::rotary::{self, Rotary, gemma3, qwen3};
 use crate::weights::Weights;
 
 /// A language model: token ids in, one state a token out. Prompts, batches, pooling and the layers after it are the
-/// encoder's; a new architecture or a faster kernel is a new implementation of this trait.
+/// encoder's; another kind of layers is a new implementation of this trait.
 pub(crate) trait Backbone: Send + Sync {
     /// The states after the last layer and norm, `[tokens, width]`, rows in the order of [`PackedTokens::ids`]. Every
     /// id is below the vocabulary's size, no text longer than the model takes.

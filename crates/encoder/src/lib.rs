@@ -5,9 +5,9 @@
 //!
 //! * the folder's JSON files say what it holds, the tokenizer gives ids, and texts are sorted by length into batches
 //!   of about [`EncoderOptions::batch_tokens`] tokens;
-//! * a batch is packed without padding and run through the language model: candle computes the matrix products, our
-//!   own loops everything between them;
-//! * the token states are pooled, go through the folder's dense layers and are normalised.
+//! * a batch is packed without padding and run through the language model (Gemma 3, Qwen3, or one of BERT's family):
+//!   candle computes the matrix products, our own loops everything between them;
+//! * the token states are pooled (first, last or mean), go through the folder's dense layers and are normalised.
 //!
 //! A damaged or foreign folder is a [`ModelError`] that names the file and the remedy.
 //!

@@ -8,45 +8,15 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use common::{cosine, tiny, tiny_folder};
+use common::{copy_of, cosine, edit, edit_weights, open, refused, tiny};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use xunpin_core::{EncodeError, Encoder, Role};
-use xunpin_encoder::{EncoderOptions, LlmEncoder, ModelError};
+use xunpin_encoder::{ModelError, supported_architectures};
 
 /// A copy of the tiny model that a test may damage.
 fn copy() -> TempDir {
-    fn copy_folder(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let to = to.join(entry.file_name());
-            if entry.path().is_dir() {
-                copy_folder(&entry.path(), &to);
-            } else {
-                fs::copy(entry.path(), to).unwrap();
-            }
-        }
-    }
-    let folder = TempDir::new().unwrap();
-    copy_folder(&tiny_folder(), folder.path());
-    folder
-}
-
-fn open(folder: &Path) -> Result<LlmEncoder, ModelError> {
-    LlmEncoder::open(folder, EncoderOptions { threads: Some(1), ..EncoderOptions::default() })
-}
-
-fn refused(folder: &Path) -> ModelError {
-    open(folder).err().expect("the folder is opened")
-}
-
-/// Changes a JSON file of the folder.
-fn edit(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
-    let path = folder.join(file);
-    let mut value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    change(&mut value);
-    fs::write(path, serde_json::to_vec(&value).unwrap()).unwrap();
+    copy_of("tiny-gemma3")
 }
 
 /// The error of a folder whose `file` has been changed.
@@ -54,20 +24,6 @@ fn refused_with(file: &str, change: impl FnOnce(&mut Value)) -> ModelError {
     let folder = copy();
     edit(folder.path(), file, change);
     refused(folder.path())
-}
-
-/// Rewrites a safetensors file: `change` sees the header and the data.
-fn edit_weights(path: &Path, change: impl FnOnce(&mut Value, &mut Vec<u8>)) {
-    let bytes = fs::read(path).unwrap();
-    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
-    let mut data = bytes[8 + length..].to_vec();
-    change(&mut header, &mut data);
-    let header = serde_json::to_vec(&header).unwrap();
-    let mut out = (header.len() as u64).to_le_bytes().to_vec();
-    out.extend(header);
-    out.extend(data);
-    fs::write(path, out).unwrap();
 }
 
 #[test]
@@ -178,11 +134,11 @@ fn other_architectures_are_refused_and_the_supported_are_listed() {
         drop(c.as_object_mut().unwrap().remove("use_bidirectional_attention"))
     });
     assert!(matches!(absent, ModelError::Architecture { .. }));
-    let bert = refused_with("config.json", |c| c["model_type"] = json!("bert"));
-    assert!(
-        bert.to_string().contains("`bert`") && bert.to_string().contains("gemma3-bidirectional"),
-        "{bert}"
-    );
+    let other = refused_with("config.json", |c| c["model_type"] = json!("distilbert")).to_string();
+    assert!(other.contains("`distilbert`"), "{other}");
+    for supported in supported_architectures() {
+        assert!(other.contains(supported), "{other}");
+    }
 }
 
 #[test]
@@ -196,7 +152,7 @@ fn variations_we_do_not_run_are_refused() {
         ("1_Pooling/config.json", |c| c["pooling_mode_cls_token"] = json!(true)),
         ("2_Dense/config.json", |c| c["activation_function"] = json!("torch.nn.modules.activation.ReLU")),
         ("modules.json", |c| c[2]["type"] = json!("sentence_transformers.models.LSTM")),
-        ("sentence_bert_config.json", |c| c["do_lower_case"] = json!(true)),
+        ("1_Pooling/config.json", |c| c["pooling_mode"] = json!("max")),
     ];
     for (file, change) in cases {
         let error = refused_with(file, change);

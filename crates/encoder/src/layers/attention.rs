@@ -146,7 +146,12 @@ struct Split<'a> {
 impl Split<'_> {
     /// `[kv_heads, tokens * slots, width]`: of every token and key-value head `slots` heads, the first of all being head
     /// `first` of a row. `write` gets a token, a head's values and where they go.
-    fn gather(&self, first: usize, slots: usize, write: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
+    fn gather(
+        &self,
+        first: usize,
+        slots: usize,
+        write: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+    ) -> Vec<f32> {
         let Self { qkv, row_width, tokens, kv_heads, width } = *self;
         let mut out = vec![0.0; kv_heads * tokens * slots * width];
         for_each_block(&mut out, width, |row, block| {
@@ -220,9 +225,15 @@ mod tests {
     use super::*;
 
     /// What one head takes, by the definition.
-    fn plain(qkv: &[f32], shape: HeadShape, texts: &[usize], sees: impl Fn(usize, usize) -> bool) -> Vec<f32> {
+    fn plain(
+        qkv: &[f32],
+        shape: HeadShape,
+        texts: &[usize],
+        sees: impl Fn(usize, usize) -> bool,
+    ) -> Vec<f32> {
         let HeadShape { heads, kv_heads, width } = shape;
-        let part = |token: usize, head: usize| &qkv[(token * (heads + 2 * kv_heads) + head) * width..][..width];
+        let part =
+            |token: usize, head: usize| &qkv[(token * (heads + 2 * kv_heads) + head) * width..][..width];
         let mut out = Vec::new();
         let mut start = 0;
         for length in texts {

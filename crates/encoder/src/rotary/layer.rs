@@ -88,8 +88,10 @@ impl Layer {
             rope.rotate(out, positions[token]);
         };
         let heads = qkv.read(|qkv| {
-            let query = |token: usize, values: &[f32], out: &mut [f32]| turn(&self.query_norm, token, values, out);
-            let key = |token: usize, values: &[f32], out: &mut [f32]| turn(&self.key_norm, token, values, out);
+            let query =
+                |token: usize, values: &[f32], out: &mut [f32]| turn(&self.query_norm, token, values, out);
+            let key =
+                |token: usize, values: &[f32], out: &mut [f32]| turn(&self.key_norm, token, values, out);
             Heads::split(qkv, self.heads, query, key)
         })?;
         drop(qkv);

@@ -2,17 +2,24 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
 
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 use xunpin_core::Role;
-use xunpin_encoder::{EncoderOptions, LlmEncoder};
+use xunpin_encoder::{EncoderOptions, LlmEncoder, ModelError};
+
+/// A folder of `fixtures/`.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
+}
 
 /// The tiny model with random weights.
 pub(crate) fn tiny_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tiny-gemma3")
+    fixture("tiny-gemma3")
 }
 
 /// The tiny model, opened once.
@@ -83,4 +90,55 @@ pub(crate) fn embeddinggemma() -> Option<PathBuf> {
         folder.display()
     );
     None
+}
+
+/// A copy of a tiny model that a test may damage.
+pub(crate) fn copy_of(name: &str) -> TempDir {
+    fn copy_folder(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                copy_folder(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).unwrap();
+            }
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    copy_folder(&fixture(name), folder.path());
+    folder
+}
+
+/// Opens a folder for one thread.
+pub(crate) fn open(folder: &Path) -> Result<LlmEncoder, ModelError> {
+    LlmEncoder::open(folder, EncoderOptions { threads: Some(1), ..EncoderOptions::default() })
+}
+
+/// The error of a folder that must not open.
+pub(crate) fn refused(folder: &Path) -> ModelError {
+    open(folder).err().expect("the folder is opened")
+}
+
+/// Changes a JSON file of the folder.
+pub(crate) fn edit(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
+    let path = folder.join(file);
+    let mut value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(path, serde_json::to_vec(&value).unwrap()).unwrap();
+}
+
+/// Rewrites a safetensors file: `change` sees the header and the data.
+pub(crate) fn edit_weights(path: &Path, change: impl FnOnce(&mut Value, &mut Vec<u8>)) {
+    let bytes = fs::read(path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let mut data = bytes[8 + length..].to_vec();
+    change(&mut header, &mut data);
+    let header = serde_json::to_vec(&header).unwrap();
+    let mut out = (header.len() as u64).to_le_bytes().to_vec();
+    out.extend(header);
+    out.extend(data);
+    fs::write(path, out).unwrap();
 }
