@@ -20,6 +20,7 @@ mod filter;
 mod fingerprint;
 mod nearest;
 mod product;
+mod random;
 mod text_match;
 
 pub use doc_id::{DocId, DocSet};
@@ -28,6 +29,7 @@ pub use filter::{CompareOp, Field, FieldValue, Filter, Literal, fold_text};
 pub use fingerprint::Fingerprint;
 pub use nearest::{NearestError, NearestNeighbors, Neighbor, Strategy};
 pub use product::{AttributeValue, Product, ProductError};
+pub use random::SplitMix64;
 pub use text_match::{ExactKind, ExactMatch, TextMatch, TextMatches};
 
 /// Version of the on-disk index format this build writes. Readers refuse newer ones.
