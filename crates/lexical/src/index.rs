@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tantivy::Index;
 use xunpin_analysis::Analyzer;
-use xunpin_core::{DocId, Product};
+use xunpin_core::{DocId, Product, durable};
 
 use crate::commit::{Commit, hash};
 use crate::dictionary::{self, Dictionary};
@@ -125,7 +125,7 @@ impl LexicalIndex {
         let building = folder::building(path);
         fs::create_dir_all(&building).map_err(|e| LexicalError::io("make the folder", &building, e))?;
         let text = dictionary.to_text();
-        folder::write_file(&building.join(dictionary::FILE), text.as_bytes())?;
+        durable::write_file(&building.join(dictionary::FILE), |out| out.write_all(text.as_bytes()))?;
         let (schema, fields) = schema();
         let index = Index::create_in_dir(&building, schema)
             .map_err(|e| LexicalError::engine("be created", &building, e))?;

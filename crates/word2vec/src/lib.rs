@@ -35,7 +35,6 @@
 
 mod component;
 mod corpus;
-mod durable;
 mod encoder;
 mod error;
 mod files;

@@ -24,8 +24,8 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use xunpin_core::durable::write_file;
 
-use crate::durable::write_file;
 use crate::{Pooling, SentenceEncoder, StoreError, TrainOptions, WordVectors, WriteError};
 
 const MAGIC: &[u8; 8] = b"XPWORDS\0";
@@ -86,7 +86,8 @@ impl SentenceEncoder {
             }
             let crc = out.crc.finalize();
             out.inner.write_all(&crc.to_le_bytes())
-        })
+        })?;
+        Ok(())
     }
 
     /// Reads what [`save`](Self::save) wrote.
