@@ -36,14 +36,6 @@ pub struct LexicalMatches {
     pub matches: Vec<TextMatch>,
 }
 
-impl LexicalMatches {
-    /// The match of a product, if it holds a term.
-    pub fn get(&self, doc: DocId) -> Option<&TextMatch> {
-        let at = self.matches.binary_search_by_key(&doc, |m| m.doc).ok()?;
-        self.matches.get(at)
-    }
-}
-
 /// Memory of one search, by slot. Everything is zero between searches.
 #[derive(Default)]
 pub(crate) struct Scratch {

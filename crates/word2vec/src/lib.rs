@@ -33,7 +33,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod component;
 mod corpus;
 mod encoder;
 mod error;

@@ -283,11 +283,6 @@ fn reasons(error: &EngineError) -> String {
 pub(crate) fn text_matches(reader: &LexicalReader, query: &str) -> Result<TextMatches, LexicalError> {
     let found = reader.search(query, &LexicalOptions::default())?;
     let names = reader.has_brand(query)? || !xunpin_analysis::query_codes(query).is_empty();
-    let whole = || found.terms.iter().filter(|term| !term.part);
-    Ok(TextMatches {
-        terms: whole().count(),
-        known_terms: whole().filter(|term| term.documents > 0).count(),
-        names,
-        matches: found.matches,
-    })
+    let terms = found.terms.iter().filter(|term| !term.part).count();
+    Ok(TextMatches { terms, names, matches: found.matches })
 }
