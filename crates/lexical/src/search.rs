@@ -3,7 +3,7 @@ use tantivy::fieldnorm::FieldNormReader;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{TantivyError, Term};
 use xunpin_analysis::TermKind;
-use xunpin_core::{DocId, TextMatch};
+use xunpin_core::TextMatch;
 
 use crate::options::LexicalOptions;
 use crate::query::{Group, Plan};
