@@ -1,9 +1,11 @@
-//! The contract at the bottom of Xunpin: plain data and a few small traits, and no engine.
+//! The contract at the bottom of Xunpin: plain data and a few small traits, and no engine; and two small things that
+//! several crates would otherwise write twice.
 //!
 //! * [`Product`] is what a shop sends and gets back; [`Filter`] says which products count.
 //! * [`Encoder`] turns texts into unit vectors; [`Fingerprint`] names what made them, so that vectors of
 //!   different origin are never mixed.
 //! * [`NearestNeighbors`] is the read side of a vector index; the graph and the exact scan both implement it.
+//! * [`durable`] writes files that appear whole or not at all; [`SplitMix64`] gives the same random numbers for good.
 //!
 //! ```
 //! use xunpin_core::{AttributeValue, Filter, Product};
@@ -15,11 +17,13 @@
 //! ```
 
 mod doc_id;
+pub mod durable;
 mod encoder;
 mod filter;
 mod fingerprint;
 mod nearest;
 mod product;
+mod random;
 mod text_match;
 
 pub use doc_id::{DocId, DocSet};
@@ -28,6 +32,7 @@ pub use filter::{CompareOp, Field, FieldValue, Filter, Literal, fold_text};
 pub use fingerprint::Fingerprint;
 pub use nearest::{NearestError, NearestNeighbors, Neighbor, Strategy};
 pub use product::{AttributeValue, Product, ProductError};
+pub use random::SplitMix64;
 pub use text_match::{ExactKind, ExactMatch, TextMatch, TextMatches};
 
 /// Version of the on-disk index format this build writes. Readers refuse newer ones.

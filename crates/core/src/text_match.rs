@@ -21,8 +21,6 @@ pub struct TextMatches {
     pub matches: Vec<TextMatch>,
     /// Different words that the query was cut into, those that ask and don't describe (`有没有`) left out.
     pub terms: usize,
-    /// How many of them some product holds.
-    pub known_terms: usize,
     /// True if a word is a brand of the catalogue or has the form of a model number.
     pub names: bool,
 }

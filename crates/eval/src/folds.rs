@@ -1,4 +1,4 @@
-use crate::random::mix;
+use xunpin_core::SplitMix64;
 
 /// Splits ids into `k` parts for cross-validation: tune on all parts but one, measure on that one. Each part holds
 /// positions in `ids`, rising; every position is in one part, and the sizes differ by at most 1. There are as many
@@ -19,7 +19,7 @@ pub fn folds<S: AsRef<str>>(ids: &[S], k: usize, seed: u64) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..ids.len()).collect();
     order.sort_by_cached_key(|&at| {
         let id = ids[at].as_ref();
-        (mix(fnv1a(id) ^ mix(seed)), id.to_owned(), at)
+        (SplitMix64::mix(fnv1a(id) ^ SplitMix64::mix(seed)), id.to_owned(), at)
     });
     let mut parts = vec![Vec::new(); k];
     for (turn, at) in order.into_iter().enumerate() {

@@ -44,7 +44,6 @@ mod lines;
 mod metric;
 mod qrels;
 mod queries;
-mod random;
 mod report;
 mod run;
 mod significance;

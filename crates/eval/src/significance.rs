@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::random::SplitMix64;
+use xunpin_core::SplitMix64;
 
 /// Random sign assignments where there are too many to try all.
 pub(crate) const SAMPLES: usize = 100_000;

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use xunpin_core::durable::FileError;
 use xunpin_core::{NearestError, ProductError};
 
 /// Why an operation on an index failed.
@@ -196,5 +197,11 @@ impl IndexError {
         } else {
             Self::Store { path: path.into(), source }
         }
+    }
+}
+
+impl From<FileError> for IndexError {
+    fn from(error: FileError) -> Self {
+        Self::io(error.action, &error.path, error.source)
     }
 }

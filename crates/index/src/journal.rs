@@ -21,6 +21,8 @@ const STRIDE: u64 = 1_000;
 pub struct Changes {
     /// The generation that these changes lead to.
     pub generation: u64,
+    /// Batches among them that wrote or deleted a product; others stored checkpoints only.
+    pub commits: u64,
     /// Numbers whose product was written, new ones and those updated in place, and still lives; rising.
     pub written: Vec<DocId>,
     /// Numbers whose product was deleted, or got another number with a new text; rising. Some may have come and gone
@@ -62,6 +64,7 @@ impl Index {
                 }
                 let change = Change::decode(row)
                     .ok_or_else(|| self.store.damaged(format!("meta row `change/` of batch {found}")))?;
+                changes.commits += u64::from(!change.written.is_empty() || !change.removed.is_empty());
                 changes.written.extend(change.written);
                 changes.removed.extend(change.removed);
                 Ok(ControlFlow::Continue(()))

@@ -73,7 +73,6 @@ mod apply;
 mod batch;
 mod builder;
 mod distance;
-mod durable;
 mod error;
 mod index;
 mod journal;

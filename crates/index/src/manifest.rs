@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use xunpin_core::{FORMAT_VERSION, Fingerprint};
+use xunpin_core::{FORMAT_VERSION, Fingerprint, durable};
 
-use crate::durable;
 use crate::{IndexError, IndexOptions};
 
 const MANIFEST: &str = "manifest.json";
@@ -146,6 +145,7 @@ impl Folder {
         durable::write_file(&self.manifest(), |out| {
             serde_json::to_writer_pretty(&mut *out, manifest)?;
             out.write_all(b"\n")
-        })
+        })?;
+        Ok(())
     }
 }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use serde::Serialize;
 use serde_json::Value;
+use xunpin_core::durable::{TEMPORARY, sync_folder};
 use xunpin_core::{FORMAT_VERSION, Fingerprint};
 
 use crate::builder::GraphBuilder;
-use crate::durable::{TEMPORARY, sync_folder};
 use crate::index::{Index, Writer};
 use crate::lock::WriterLock;
 use crate::manifest::{Folder, Found, Manifest};

@@ -11,6 +11,12 @@ const PARALLEL_ROWS: usize = 65_536;
 /// DocIds and their vectors, as long as the query, one after the other.
 pub(crate) type Part<'a> = (&'a [u32], &'a [f32]);
 
+/// The vector of `id`, where the part has it; its ids rise.
+pub(crate) fn row<'a>((ids, vectors): Part<'a>, dimension: usize, id: u32) -> Option<&'a [f32]> {
+    let at = ids.binary_search(&id).ok()?;
+    vectors.get(at * dimension..(at + 1) * dimension)
+}
+
 /// The best `k` of all rows that `accepts` lets in, and how many those were.
 pub(crate) fn scan(
     parts: &[Part<'_>],

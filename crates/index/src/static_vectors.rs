@@ -7,9 +7,9 @@ use xunpin_core::{DocId, DocSet, NearestError, NearestNeighbors, Neighbor};
 
 use crate::IndexError;
 use crate::batch::check_norm;
-use crate::index::Index;
+use crate::index::{Index, Writer};
 use crate::record::{self, State};
-use crate::scan::scan;
+use crate::scan::{row, scan};
 use crate::store::{Family, Writes};
 use crate::top::finish;
 use crate::view::View;
@@ -126,10 +126,7 @@ impl Index {
         let mut state = writer.state;
         statics.finish(&mut state);
         if state != writer.state {
-            writes.put_state(&state);
-            writes.commit()?;
-            writer.state = state;
-            self.publish(View { static_version: state.static_version, ..View::clone(&view) });
+            self.commit_static(&mut writer, writes, state)?;
         }
         Ok(kept)
     }
@@ -145,11 +142,20 @@ impl Index {
         state.static_version += 1;
         let mut writes = self.store.batch();
         writes.delete_range(Family::Static, &[], &END);
+        self.commit_static(&mut writer, writes, state)
+    }
+
+    /// Writes what changed static vectors alone, and shows it.
+    fn commit_static(
+        &self,
+        writer: &mut Writer,
+        mut writes: Writes<'_>,
+        state: State,
+    ) -> Result<(), IndexError> {
         writes.put_state(&state);
         writes.commit()?;
         writer.state = state;
-        let view = self.view();
-        self.publish(View { static_version: state.static_version, ..View::clone(&view) });
+        self.publish(View { static_version: state.static_version, ..View::clone(&self.view()) });
         Ok(())
     }
 
@@ -182,8 +188,7 @@ impl StaticVectors {
 
     /// The vector of a product.
     pub fn vector(&self, doc: DocId) -> Option<&[f32]> {
-        let at = self.ids.binary_search(&doc.0).ok()?;
-        self.vectors.get(at * self.dimension..(at + 1) * self.dimension)
+        row((&self.ids, &self.vectors), self.dimension, doc.0)
     }
 }
 

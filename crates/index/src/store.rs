@@ -139,14 +139,14 @@ impl Store {
             .collect()
     }
 
-    /// Calls `visit` with every row from `from` on, in key order, until it breaks. The rows are those of one moment.
+    /// [`Moment::scan`] of now.
     pub(crate) fn scan(
         &self,
         family: Family,
         from: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
     ) -> Result<(), IndexError> {
-        each(self.rows(family, from), visit)
+        self.moment().scan(family, from, visit)
     }
 
     /// The rows from `from` on, in key order.
@@ -166,16 +166,7 @@ impl Store {
 
     /// The counters; an index that was never written to has none.
     pub(crate) fn state(&self) -> Result<State, IndexError> {
-        self.read_state(self.get(Family::Meta, STATE_KEY)?)
-    }
-
-    fn read_state(&self, row: Option<Vec<u8>>) -> Result<State, IndexError> {
-        match row {
-            Some(json) => {
-                serde_json::from_slice(&json).map_err(|e| self.damaged(format!("meta row `state`: {e}")))
-            }
-            None => Ok(State::default()),
-        }
+        self.moment().state()
     }
 
     /// The frozen segments, by number.
@@ -236,34 +227,29 @@ impl Moment<'_> {
     /// The counters of this moment.
     pub(crate) fn state(&self) -> Result<State, IndexError> {
         let Some(meta) = self.store.family(Family::Meta) else { return Ok(State::default()) };
-        let row = self.snapshot.get_cf(meta, STATE_KEY).map_err(|e| self.store.failed(e))?;
-        self.store.read_state(row)
+        match self.snapshot.get_cf(meta, STATE_KEY).map_err(|e| self.store.failed(e))? {
+            Some(json) => serde_json::from_slice(&json)
+                .map_err(|e| self.store.damaged(format!("meta row `state`: {e}"))),
+            None => Ok(State::default()),
+        }
     }
 
-    /// [`Store::scan`] of this moment.
+    /// Calls `visit` with every row from `from` on, in key order, until it breaks.
     pub(crate) fn scan(
         &self,
         family: Family,
         from: &[u8],
-        visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
     ) -> Result<(), IndexError> {
         let Some(family) = self.store.family(family) else { return Ok(()) };
-        let rows = self.snapshot.iterator_cf(family, IteratorMode::From(from, Direction::Forward));
-        each(rows.map(|row| row.map_err(|e| self.store.failed(e))), visit)
-    }
-}
-
-fn each(
-    rows: impl Iterator<Item = Result<Row, IndexError>>,
-    mut visit: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, IndexError>,
-) -> Result<(), IndexError> {
-    for row in rows {
-        let (key, value) = row?;
-        if visit(&key, &value)?.is_break() {
-            break;
+        for row in self.snapshot.iterator_cf(family, IteratorMode::From(from, Direction::Forward)) {
+            let (key, value) = row.map_err(|e| self.store.failed(e))?;
+            if visit(&key, &value)?.is_break() {
+                break;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A batch being filled; it is written as one or not at all.

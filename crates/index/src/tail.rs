@@ -4,6 +4,7 @@ use xunpin_core::{DocId, DocSet};
 
 use crate::IndexOptions;
 use crate::builder::GraphBuilder;
+use crate::scan::row;
 
 /// Blocks smaller than this are joined with the next batch, so that many small batches don't make many blocks.
 const BLOCK_ROWS: usize = 1_024;
@@ -127,8 +128,7 @@ impl Tail {
     pub(crate) fn vector(&self, id: u32, dimension: usize) -> Option<&[f32]> {
         let block = self.blocks.partition_point(|b| b.ids.first().is_some_and(|first| *first <= id));
         let block = self.blocks.get(block.checked_sub(1)?)?;
-        let at = block.ids.binary_search(&id).ok()?;
-        block.vectors.get(at * dimension..(at + 1) * dimension)
+        row((&block.ids, &block.vectors), dimension, id)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use xunpin_core::{DocId, DocSet, NearestError, NearestNeighbors, Neighbor};
 
 use crate::distance::dot;
-use crate::scan::{Part, scan};
+use crate::scan::{Part, row, scan};
 use crate::segment::Segment;
 use crate::tail::{LiveGraph, Tail};
 use crate::top::{Top, finish};
@@ -109,10 +109,7 @@ impl View {
     pub(crate) fn vector(&self, doc: DocId) -> Option<&[f32]> {
         let segment = self.segments.partition_point(|s| s.record().end_doc <= doc.0);
         match self.segments.get(segment) {
-            Some(segment) => {
-                let at = segment.ids().binary_search(&doc.0).ok()?;
-                segment.vectors().get(at * self.dimension..(at + 1) * self.dimension)
-            }
+            Some(segment) => row((segment.ids(), segment.vectors()), self.dimension, doc.0),
             None => self.tail.vector(doc.0, self.dimension),
         }
     }

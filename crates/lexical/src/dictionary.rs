@@ -1,5 +1,6 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use xunpin_analysis::{Analyzer, MAX_WORD_CHARS, is_hanzi, normalize};
 use xunpin_core::{AttributeValue, Product};
@@ -71,10 +72,6 @@ impl Dictionary {
         self.products
     }
 
-    pub(crate) fn analyzer(&self) -> Analyzer {
-        Analyzer::new(self.words.iter().map(String::as_str))
-    }
-
     /// The file's text.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("{HEADER} {}\n", self.products);
@@ -90,6 +87,26 @@ impl Dictionary {
         let (header, words) = text.split_once('\n')?;
         let products = header.strip_prefix(HEADER)?.trim().parse().ok()?;
         Some(Self { words: words.lines().map(str::to_owned).collect(), products })
+    }
+}
+
+/// What an open index keeps of its dictionary.
+pub(crate) struct Words {
+    /// Made when the first text is cut: unpacking jieba's own words takes longer than opening an index, and what only
+    /// removes products or stores settings cuts none.
+    pub(crate) analyzer: LazyLock<Analyzer, Box<dyn FnOnce() -> Analyzer + Send>>,
+    /// How many products the words were taken from.
+    pub(crate) products: usize,
+    /// Length of the file.
+    pub(crate) bytes: u64,
+}
+
+impl Words {
+    /// `text` is the dictionary's.
+    pub(crate) fn new(dictionary: Dictionary, text: &str) -> Self {
+        let Dictionary { words, products } = dictionary;
+        let make = move || Analyzer::new(words.iter().map(String::as_str));
+        Self { analyzer: LazyLock::new(Box::new(make)), products, bytes: text.len() as u64 }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tantivy::TantivyError;
 use tantivy::directory::error::{OpenDirectoryError, OpenReadError, OpenWriteError};
+use xunpin_core::durable::FileError;
 
 /// Why an operation on the full-text index failed. Nothing of the store is touched by it: the folder can always be
 /// removed and built again.
@@ -88,6 +89,12 @@ impl LexicalError {
             }
             source => Self::Engine { action, path: path.into(), source: Box::new(source) },
         }
+    }
+}
+
+impl From<FileError> for LexicalError {
+    fn from(error: FileError) -> Self {
+        Self::io(error.action, &error.path, error.source)
     }
 }
 

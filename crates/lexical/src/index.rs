@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tantivy::Index;
 use xunpin_analysis::Analyzer;
-use xunpin_core::{DocId, Product};
+use xunpin_core::{DocId, Product, durable};
 
 use crate::commit::{Commit, hash};
-use crate::dictionary::{self, Dictionary};
+use crate::dictionary::{self, Dictionary, Words};
 use crate::open::{OpenError, open};
 use crate::reader::LexicalReader;
 use crate::schema::{Fields, schema};
@@ -46,9 +46,7 @@ pub(crate) struct Shared {
     /// None in memory.
     pub(crate) path: Option<PathBuf>,
     pub(crate) read_only: bool,
-    pub(crate) analyzer: Analyzer,
-    pub(crate) dictionary_products: usize,
-    pub(crate) dictionary_bytes: u64,
+    pub(crate) words: Arc<Words>,
     pub(crate) index: Index,
     pub(crate) fields: Fields,
     pub(crate) view: RwLock<Arc<View>>,
@@ -57,6 +55,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(
+        path: Option<PathBuf>,
+        read_only: bool,
+        words: Arc<Words>,
+        index: Index,
+        fields: Fields,
+        view: View,
+    ) -> Self {
+        let view = RwLock::new(Arc::new(view));
+        Self { path, read_only, words, index, fields, view, scratch: Mutex::default() }
+    }
+
     /// What the index is called in errors.
     pub(crate) fn name(&self) -> PathBuf {
         self.path.clone().unwrap_or_else(|| "memory".into())
@@ -83,23 +93,23 @@ impl LexicalIndex {
     /// index that is not whole is [`Opened::Damaged`].
     pub fn open(path: &Path) -> Result<Opened, LexicalError> {
         folder::remove_leftovers(path)?;
-        Self::opened(path, false)
+        Self::opened(path, false, None)
     }
 
     /// Opens the index for reading, beside a process that may be writing it. Nothing is changed on the disk.
     pub fn open_read_only(path: &Path) -> Result<Opened, LexicalError> {
-        match Self::opened(path, true)? {
+        match Self::opened(path, true, None)? {
             fresh @ Opened::Fresh(_) => Ok(fresh),
             // A rebuild by another process may just have put a new folder in place.
             _ => {
                 std::thread::sleep(Duration::from_millis(20));
-                Self::opened(path, true)
+                Self::opened(path, true, None)
             }
         }
     }
 
-    fn opened(path: &Path, read_only: bool) -> Result<Opened, LexicalError> {
-        match open(path, read_only, None) {
+    fn opened(path: &Path, read_only: bool, words: Option<Arc<Words>>) -> Result<Opened, LexicalError> {
+        match open(path, read_only, words) {
             Ok(shared) => Ok(Opened::Fresh(Self { shared })),
             Err(OpenError::Missing) => Ok(Opened::Missing),
             Err(OpenError::Damaged(reason)) => Ok(Opened::Damaged { reason }),
@@ -125,7 +135,7 @@ impl LexicalIndex {
         let building = folder::building(path);
         fs::create_dir_all(&building).map_err(|e| LexicalError::io("make the folder", &building, e))?;
         let text = dictionary.to_text();
-        folder::write_file(&building.join(dictionary::FILE), text.as_bytes())?;
+        durable::write_file(&building.join(dictionary::FILE), |out| out.write_all(text.as_bytes()))?;
         let (schema, fields) = schema();
         let index = Index::create_in_dir(&building, schema)
             .map_err(|e| LexicalError::engine("be created", &building, e))?;
@@ -136,18 +146,15 @@ impl LexicalIndex {
             let _ = folder::remove_leftovers(path);
         }
         built?;
-        let analyzer = new.shared.analyzer.clone();
+        let words = Arc::clone(&new.shared.words);
         drop(new);
         folder::put_in_place(path)?;
-        match open(path, false, Some(analyzer)) {
-            Ok(shared) => Ok(Self { shared }),
-            Err(OpenError::Failed(error)) => Err(error),
-            Err(OpenError::Missing) => Err(LexicalError::Damaged {
-                path: path.into(),
-                reason: "it was removed while it was being built".into(),
-            }),
-            Err(OpenError::Damaged(reason)) => Err(LexicalError::Damaged { path: path.into(), reason }),
-        }
+        let reason = match Self::opened(path, false, Some(words))? {
+            Opened::Fresh(index) => return Ok(index),
+            Opened::Missing => "it was removed while it was being built".into(),
+            Opened::Damaged { reason } => reason,
+        };
+        Err(LexicalError::Damaged { path: path.into(), reason })
     }
 
     /// An empty index at generation 0 that no file holds.
@@ -165,18 +172,8 @@ impl LexicalIndex {
             mean_lengths: [1.0; 7],
             duplicates: Vec::new(),
         };
-        let shared = Shared {
-            path,
-            read_only: false,
-            analyzer: dictionary.analyzer(),
-            dictionary_products: dictionary.products(),
-            dictionary_bytes: text.len() as u64,
-            index,
-            fields,
-            view: RwLock::new(Arc::new(view)),
-            scratch: Mutex::default(),
-        };
-        Self { shared: Arc::new(shared) }
+        let words = Arc::new(Words::new(dictionary, &text));
+        Self { shared: Arc::new(Shared::new(path, false, words, index, fields, view)) }
     }
 
     /// Adds the products and commits them as one segment.
@@ -235,19 +232,19 @@ impl LexicalIndex {
 
     /// How many products the dictionary was taken from; once the catalogue is twice as large, a new one is worth a rebuild.
     pub fn dictionary_products(&self) -> usize {
-        self.shared.dictionary_products
+        self.shared.words.products
     }
 
-    /// The analyser of the index, with the dictionary's words.
+    /// The analyser of the index, with the dictionary's words. It is made on first use, by whoever cuts a text first.
     pub fn analyzer(&self) -> &Analyzer {
-        &self.shared.analyzer
+        &self.shared.words.analyzer
     }
 
     /// Bytes the index takes on the disk (or in memory), without what is about to be removed.
     pub fn bytes(&self) -> Result<u64, LexicalError> {
         let files = bytes(&self.shared.index)
             .map_err(|e| LexicalError::engine("be measured", &self.shared.name(), e))?;
-        Ok(files + self.shared.dictionary_bytes)
+        Ok(files + self.shared.words.bytes)
     }
 
     /// Checks every file's checksum, and that the products in the index are just those of `live`.
@@ -258,5 +255,40 @@ impl LexicalIndex {
             files.into_iter().map(|file| LexicalProblem::DamagedFile { file }).collect();
         problems.extend(compare(&self.shared.view(), live));
         Ok(problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LexicalOptions;
+
+    #[test]
+    fn the_analyser_is_made_for_the_first_text_that_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lexical");
+        let cuts = |index: &LexicalIndex| !format!("{:?}", index.shared.words.analyzer).contains("<uninit>");
+        let product = Product::new("p", "温和精华");
+        let products = [Ok::<_, LexicalError>((DocId(1), product.clone()))];
+        let built = LexicalIndex::rebuild(&path, Dictionary::of([&product]), products, 1).unwrap();
+        assert!(cuts(&built), "what was made to build it is kept");
+        drop(built);
+
+        let opened = || match LexicalIndex::open(&path).unwrap() {
+            Opened::Fresh(index) => index,
+            _ => panic!("not whole"),
+        };
+        let index = opened();
+        let mut writer = index.writer().unwrap();
+        writer.delete(DocId(7)).unwrap();
+        writer.commit(2).unwrap();
+        assert!(!cuts(&index), "a deletion cuts nothing");
+        let found = index.reader().search("精华", &LexicalOptions::default()).unwrap();
+        assert!(found.matches.len() == 1 && cuts(&index));
+        drop(writer);
+
+        let index = opened();
+        index.writer().unwrap().upsert(DocId(2), &product).unwrap();
+        assert!(cuts(&index));
     }
 }

@@ -1,14 +1,13 @@
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 
 use tantivy::{Index, TantivyError};
-use xunpin_analysis::Analyzer;
 
 use crate::LexicalError;
 use crate::commit::hash;
-use crate::dictionary::{self, Dictionary};
+use crate::dictionary::{self, Dictionary, Words};
 use crate::error::io_kind;
 use crate::index::Shared;
 use crate::schema::schema;
@@ -28,22 +27,19 @@ pub(crate) enum OpenError {
     Failed(LexicalError),
 }
 
-/// Opens the index in `path` and checks it. `analyzer` saves making it, where the caller knows the dictionary.
+/// Opens the index in `path` and checks it. `words` saves making the analyser again, where the caller knows
+/// the dictionary.
 pub(crate) fn open(
     path: &Path,
     read_only: bool,
-    analyzer: Option<Analyzer>,
+    words: Option<Arc<Words>>,
 ) -> Result<Arc<Shared>, OpenError> {
     // tantivy panics on some damaged files that pass for whole ones.
-    catch_unwind(AssertUnwindSafe(|| open_unguarded(path, read_only, analyzer)))
+    catch_unwind(AssertUnwindSafe(|| open_unguarded(path, read_only, words)))
         .unwrap_or_else(|_| Err(OpenError::Damaged("opening its files broke off".into())))
 }
 
-fn open_unguarded(
-    path: &Path,
-    read_only: bool,
-    analyzer: Option<Analyzer>,
-) -> Result<Arc<Shared>, OpenError> {
+fn open_unguarded(path: &Path, read_only: bool, words: Option<Arc<Words>>) -> Result<Arc<Shared>, OpenError> {
     let mut entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Err(OpenError::Missing),
@@ -84,17 +80,8 @@ fn open_unguarded(
             view.commit.products
         )));
     }
-    Ok(Arc::new(Shared {
-        path: Some(path.into()),
-        read_only,
-        analyzer: analyzer.unwrap_or_else(|| dictionary.analyzer()),
-        dictionary_products: dictionary.products(),
-        dictionary_bytes: text.len() as u64,
-        index,
-        fields,
-        view: RwLock::new(Arc::new(view)),
-        scratch: Mutex::default(),
-    }))
+    let words = words.unwrap_or_else(|| Arc::new(Words::new(dictionary, &text)));
+    Ok(Arc::new(Shared::new(Some(path.into()), read_only, words, index, fields, view)))
 }
 
 fn read_dictionary(path: &Path) -> Result<String, OpenError> {

@@ -38,7 +38,7 @@ impl LexicalReader {
     /// Scores every product that holds a term of the query. A query without terms (punctuation alone) finds nothing.
     /// Fails only where files are damaged or the system can't read them.
     pub fn search(&self, query: &str, options: &LexicalOptions) -> Result<LexicalMatches, LexicalError> {
-        let plan = Plan::new(&self.shared.analyzer.query_terms(query));
+        let plan = Plan::new(&self.shared.words.analyzer.query_terms(query));
         let pool = || self.shared.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = pool().pop().unwrap_or_default();
         let found = self.guard(|| search(&self.view, &self.shared.fields, &plan, options, &mut scratch))?;
@@ -59,7 +59,7 @@ impl LexicalReader {
 
     /// True if a word of the query, or up to three in a row, is a brand of the catalogue.
     pub fn has_brand(&self, query: &str) -> Result<bool, LexicalError> {
-        let words = self.shared.analyzer.words(query);
+        let words = self.shared.words.analyzer.words(query);
         self.guard(|| has_brand(&self.view, &self.shared.fields, &words))
     }
 

@@ -3,7 +3,7 @@ use tantivy::fieldnorm::FieldNormReader;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{TantivyError, Term};
 use xunpin_analysis::TermKind;
-use xunpin_core::{DocId, TextMatch};
+use xunpin_core::TextMatch;
 
 use crate::options::LexicalOptions;
 use crate::query::{Group, Plan};
@@ -34,14 +34,6 @@ pub struct LexicalMatches {
     /// All products that hold a term, by rising DocId. A score is above 0 and below the sum of count times idf over the
     /// query's terms; a coverage above 0, and exactly 1 if the product holds every word.
     pub matches: Vec<TextMatch>,
-}
-
-impl LexicalMatches {
-    /// The match of a product, if it holds a term.
-    pub fn get(&self, doc: DocId) -> Option<&TextMatch> {
-        let at = self.matches.binary_search_by_key(&doc, |m| m.doc).ok()?;
-        self.matches.get(at)
-    }
 }
 
 /// Memory of one search, by slot. Everything is zero between searches.

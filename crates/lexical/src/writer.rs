@@ -45,7 +45,7 @@ impl LexicalWriter {
         &mut self,
         products: &[(DocId, P)],
     ) -> Result<(), LexicalError> {
-        let (analyzer, fields) = (&self.shared.analyzer, self.shared.fields);
+        let (analyzer, fields) = (&self.shared.words.analyzer, self.shared.fields);
         let document = |(doc, product): &(DocId, P)| document(analyzer, &fields, *doc, product.borrow());
         let documents: Vec<TantivyDocument> = products.par_iter().map(document).collect();
         for ((doc, _), document) in products.iter().zip(documents) {

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use xunpin_core::{DocId, DocSet};
 
+use crate::filter::narrow_text;
+
 /// Why a rules file was refused. Whoever wrote the file can mend each but the first.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -228,12 +230,7 @@ impl Rules {
 
 /// The form in which queries are compared.
 fn fold_query(query: &str) -> String {
-    let narrow = |c| match c {
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        _ => c,
-    };
-    let query: String = query.chars().map(narrow).collect();
-    query.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    narrow_text(query).split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// Why a result stands where it does.

@@ -97,6 +97,12 @@ impl Corpus {
         self.ids.get(word).map_or(0, |&id| self.counts[id as usize])
     }
 
+    /// How many other words came before the first occurrence of `word`; none if it does not occur. So the words of the
+    /// sentences that were pushed first are told from those that came later.
+    pub fn first_seen(&self, word: &str) -> Option<usize> {
+        self.ids.get(word).map(|&id| id as usize)
+    }
+
     pub(crate) fn sentence(&self, at: usize) -> &[u32] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.tokens[start..self.ends[at]]
@@ -147,6 +153,7 @@ mod tests {
         assert_eq!(vocabulary.words, ["a", "b"]);
         assert_eq!(vocabulary.rows[2], Vocabulary::DROPPED);
         assert_eq!((corpus.count("a"), corpus.count("z")), (3, 0));
+        assert_eq!((corpus.first_seen("a"), corpus.first_seen("z")), (Some(1), None));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-use crate::component::first_component;
 use crate::vectors::hex;
 use crate::{PoolingError, WordVectors};
 
@@ -25,9 +24,6 @@ impl Default for Pooling {
     }
 }
 
-/// A text shorter than this share of its words' length after the removal of the common direction said nothing else.
-const NOTHING_LEFT: f64 = 1e-6;
-
 /// Turns a text, cut into words, into a vector of unit length: the static baseline beside the language model.
 ///
 /// ```
@@ -46,8 +42,6 @@ pub struct SentenceEncoder {
     pooling: Pooling,
     /// By row.
     weights: Vec<f64>,
-    /// Unit vector whose direction is taken out of every text.
-    common: Option<Vec<f32>>,
 }
 
 impl SentenceEncoder {
@@ -66,37 +60,7 @@ impl SentenceEncoder {
                 vectors.counts().iter().map(|&count| a / (a + count as f64 / total)).collect()
             }
         };
-        Ok(Self { vectors, pooling, weights, common: None })
-    }
-
-    /// Restores a stored encoder; `common` is a unit vector of the right length.
-    pub(crate) fn restore(
-        vectors: WordVectors,
-        pooling: Pooling,
-        common: Option<Vec<f32>>,
-    ) -> Result<Self, PoolingError> {
-        Ok(Self { common, ..Self::new(vectors, pooling)? })
-    }
-
-    /// Takes the direction that the texts of `sample` have most in common (the first principal component, not
-    /// centred: Arora et al. 2017) out of every text from now on; in a catalogue of creams, all texts share some
-    /// "cream". Some thousand texts are enough; they are held in memory at 4 bytes a value. Replaces an earlier direction;
-    /// true if there was one to find.
-    pub fn remove_common<S, W>(&mut self, sample: S) -> bool
-    where
-        S: IntoIterator,
-        S::Item: AsRef<[W]>,
-        W: AsRef<str>,
-    {
-        self.common = None;
-        let mut rows = Vec::new();
-        for text in sample {
-            if let Some(sum) = self.pool(text.as_ref()) {
-                rows.extend(sum.iter().map(|&v| v as f32));
-            }
-        }
-        self.common = first_component(&rows, self.dimension());
-        self.common.is_some()
+        Ok(Self { vectors, pooling, weights })
     }
 
     /// The word vectors.
@@ -107,11 +71,6 @@ impl SentenceEncoder {
     /// How words are put together.
     pub fn pooling(&self) -> Pooling {
         self.pooling
-    }
-
-    /// The unit vector that is taken out, if any.
-    pub fn common(&self) -> Option<&[f32]> {
-        self.common.as_deref()
     }
 
     /// Length of the vectors.
@@ -129,9 +88,6 @@ impl SentenceEncoder {
                 hash.update(a.to_le_bytes());
             }
         }
-        for value in self.common.iter().flatten() {
-            hash.update(value.to_le_bytes());
-        }
         hex(&hash.finalize())
     }
 
@@ -140,23 +96,12 @@ impl SentenceEncoder {
         words.iter().filter(|word| self.vectors.row_of(word.as_ref()).is_some()).count()
     }
 
-    /// The unit vector of a text; none if no word is known, or all of them lie in the common direction.
-    pub fn embed(&self, words: &[impl AsRef<str>]) -> Option<Vec<f32>> {
-        let mut sum = self.pool(words)?;
-        let before = length(&sum);
-        if let Some(common) = &self.common {
-            let along: f64 = sum.iter().zip(common).map(|(s, &c)| s * f64::from(c)).sum();
-            sum.iter_mut().zip(common).for_each(|(s, &c)| *s -= along * f64::from(c));
-        }
-        let after = length(&sum);
-        (after > NOTHING_LEFT * before).then(|| sum.iter().map(|v| (v / after) as f32).collect())
-    }
-
-    /// Weighted mean of the known words; none if there are none, or their vectors cancel out.
+    /// The unit vector of a text: the weighted mean of the known words, at unit length; none if no word is known, or their
+    /// vectors cancel out.
     ///
     /// Unknown words say nothing. Standing in for them by their known characters was tried and made results worse:
     /// characters of a wrongly cut word mean something else.
-    fn pool(&self, words: &[impl AsRef<str>]) -> Option<Vec<f64>> {
+    pub fn embed(&self, words: &[impl AsRef<str>]) -> Option<Vec<f32>> {
         let mut sum = vec![0.0; self.dimension()];
         let mut count = 0.0;
         for row in words.iter().filter_map(|word| self.vectors.row_of(word.as_ref())) {
@@ -166,11 +111,8 @@ impl SentenceEncoder {
             count += 1.0;
         }
         sum.iter_mut().for_each(|v| *v /= count);
+        let length = sum.iter().map(|v| v * v).sum::<f64>().sqrt();
         // NaN (no word) is no length above 0 either.
-        (length(&sum) > 0.0).then_some(sum)
+        (length > 0.0).then(|| sum.iter().map(|v| (v / length) as f32).collect())
     }
-}
-
-fn length(values: &[f64]) -> f64 {
-    values.iter().map(|v| v * v).sum::<f64>().sqrt()
 }

@@ -1,6 +1,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use xunpin_core::durable::FileError;
+
 /// Why no vectors were trained.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -181,6 +183,12 @@ pub enum WriteError {
         /// The word.
         word: String,
     },
+}
+
+impl From<FileError> for WriteError {
+    fn from(error: FileError) -> Self {
+        Self::Io { action: error.action, path: error.path, source: error.source }
+    }
 }
 
 /// Why a stored encoder (`words.xpw`) cannot be used.

@@ -33,9 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod component;
 mod corpus;
-mod durable;
 mod encoder;
 mod error;
 mod files;

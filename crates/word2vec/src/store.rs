@@ -9,11 +9,10 @@
 //! | 0 | 8 | `XPWORDS` and a zero byte |
 //! | 8 | 4 | format version, 1 |
 //! | 12 | 4 | `h`, length of the header |
-//! | 16 | `h` | header, JSON: `words` (`n`), `word_bytes` (`w`), `dimension` (`d`), `pooling`, `common` (true if there is a common direction), `trained` (options, or null) |
+//! | 16 | `h` | header, JSON: `words` (`n`), `word_bytes` (`w`), `dimension` (`d`), `pooling`, `trained` (options, or null) |
 //! | | 4 `n` | length of each word in bytes |
 //! | | `w` | the words, UTF-8, one after another |
 //! | | 8 `n` | counts |
-//! | | 4 `d` | common direction, f32; only if `common` |
 //! | | 4 `n d` | vectors, f32, row after row |
 //! | end - 4 | 4 | CRC-32 of all before |
 //!
@@ -24,8 +23,8 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use xunpin_core::durable::write_file;
 
-use crate::durable::write_file;
 use crate::{Pooling, SentenceEncoder, StoreError, TrainOptions, WordVectors, WriteError};
 
 const MAGIC: &[u8; 8] = b"XPWORDS\0";
@@ -39,15 +38,13 @@ struct Header {
     word_bytes: u64,
     dimension: u64,
     pooling: Pooling,
-    common: bool,
     trained: Option<TrainOptions>,
 }
 
 impl Header {
     /// Length of the whole file.
     fn file_bytes(&self, header_bytes: u64) -> Option<u64> {
-        let common = if self.common { self.dimension } else { 0 };
-        let floats = self.words.checked_mul(self.dimension)?.checked_add(common)?;
+        let floats = self.words.checked_mul(self.dimension)?;
         let arrays = self.words.checked_mul(12)?.checked_add(self.word_bytes)?;
         floats.checked_mul(4)?.checked_add(arrays)?.checked_add(16 + 4 + header_bytes)
     }
@@ -62,7 +59,6 @@ impl SentenceEncoder {
             word_bytes: vectors.words().iter().map(|w| w.len() as u64).sum(),
             dimension: vectors.dimension() as u64,
             pooling: self.pooling(),
-            common: self.common().is_some(),
             trained: vectors.train_options().cloned(),
         };
         write_file(path.as_ref(), |out| {
@@ -81,12 +77,13 @@ impl SentenceEncoder {
             for count in vectors.counts() {
                 out.write_all(&count.to_le_bytes())?;
             }
-            for value in self.common().unwrap_or_default().iter().chain(vectors.values()) {
+            for value in vectors.values() {
                 out.write_all(&value.to_le_bytes())?;
             }
             let crc = out.crc.finalize();
             out.inner.write_all(&crc.to_le_bytes())
-        })
+        })?;
+        Ok(())
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -130,10 +127,6 @@ impl SentenceEncoder {
         let lengths: Vec<u32> = numbers(&mut input, words, u32::from_le_bytes).map_err(failed)?;
         let text = bytes(&mut input, header.word_bytes as usize).map_err(failed)?;
         let counts = numbers(&mut input, words, u64::from_le_bytes).map_err(failed)?;
-        let common = match header.common {
-            true => Some(numbers(&mut input, dimension, f32::from_le_bytes).map_err(failed)?),
-            false => None,
-        };
         let values = numbers(&mut input, words * dimension, f32::from_le_bytes).map_err(failed)?;
         let crc = input.crc.clone().finalize();
         if u32::from_le_bytes(array(&mut input).map_err(failed)?) != crc {
@@ -146,8 +139,7 @@ impl SentenceEncoder {
         if let Some(options) = header.trained {
             vectors = vectors.trained(options);
         }
-        Self::restore(vectors, header.pooling, common)
-            .map_err(|_| damaged("its pooling does not fit its counts"))
+        Self::new(vectors, header.pooling).map_err(|_| damaged("its pooling does not fit its counts"))
     }
 }
 

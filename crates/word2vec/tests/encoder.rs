@@ -1,4 +1,4 @@
-//! Pooling, the common direction, unknown words, and the stored form.
+//! Pooling, unknown words, and the stored form.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -69,43 +69,17 @@ fn words_that_cancel_out_give_no_vector() {
 }
 
 #[test]
-fn the_common_direction_is_taken_out() {
-    let mut encoder = SentenceEncoder::new(shop(), Pooling::Mean).unwrap();
-    let texts = [vec!["面霜", "面霜", "抗皱"], vec!["面霜", "面霜", "敏感"], vec!["面霜"], vec!["手机"]];
-    assert!(encoder.remove_common(&texts));
-    let common = encoder.common().unwrap().to_vec();
-    assert!(common[0].abs() > 0.95, "{common:?}");
-    for text in &texts[..2] {
-        let vector = encoder.embed(text).unwrap();
-        let along: f32 = vector.iter().zip(&common).map(|(a, b)| a * b).sum();
-        let length: f32 = vector.iter().map(|v| v * v).sum();
-        assert!(along.abs() < 1e-5 && (length - 1.0).abs() < 1e-5);
-    }
-    assert!(!encoder.remove_common([["手机"]]), "no known word, no direction");
-    assert_eq!(encoder.common(), None);
-
-    let mut same = SentenceEncoder::new(shop(), Pooling::Mean).unwrap();
-    assert!(same.remove_common([["面霜"], ["面霜"]]));
-    assert_eq!(same.embed(&["面霜"]), None, "nothing is left of it");
-}
-
-#[test]
 fn a_stored_encoder_is_the_same_encoder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("words.xpw");
     for pooling in [Pooling::Mean, Pooling::Sif { a: 2e-4 }] {
-        let mut encoder = SentenceEncoder::new(shop(), pooling).unwrap();
-        for common in [false, true] {
-            if common {
-                encoder.remove_common([["面霜", "抗皱"], ["面霜", "敏感"]]);
-            }
-            encoder.save(&path).unwrap();
-            let loaded = SentenceEncoder::load(&path).unwrap();
-            assert_eq!((loaded.pooling(), loaded.common()), (pooling, encoder.common()));
-            assert_eq!(loaded.content_hash(), encoder.content_hash());
-            assert_eq!(loaded.vectors().counts(), encoder.vectors().counts());
-            assert_eq!(loaded.embed(&["抗皱", "敏感"]), encoder.embed(&["抗皱", "敏感"]));
-        }
+        let encoder = SentenceEncoder::new(shop(), pooling).unwrap();
+        encoder.save(&path).unwrap();
+        let loaded = SentenceEncoder::load(&path).unwrap();
+        assert_eq!(loaded.pooling(), pooling);
+        assert_eq!(loaded.content_hash(), encoder.content_hash());
+        assert_eq!(loaded.vectors().counts(), encoder.vectors().counts());
+        assert_eq!(loaded.embed(&["抗皱", "敏感"]), encoder.embed(&["抗皱", "敏感"]));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }
@@ -114,8 +88,7 @@ fn a_stored_encoder_is_the_same_encoder() {
 fn every_changed_byte_of_a_stored_encoder_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("words.xpw");
-    let mut encoder = SentenceEncoder::new(shop(), Pooling::default()).unwrap();
-    encoder.remove_common([["面霜", "抗皱"]]);
+    let encoder = SentenceEncoder::new(shop(), Pooling::default()).unwrap();
     encoder.save(&path).unwrap();
     let whole = fs::read(&path).unwrap();
     for at in 0..whole.len() {
@@ -149,7 +122,7 @@ fn every_changed_byte_of_a_stored_encoder_is_noticed() {
 fn an_absurd_header_allocates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("words.xpw");
-    let header = r#"{"words":99999999999,"word_bytes":18446744073709551615,"dimension":99999999999,"pooling":"mean","common":true,"trained":null}"#;
+    let header = r#"{"words":99999999999,"word_bytes":18446744073709551615,"dimension":99999999999,"pooling":"mean","trained":null}"#;
     let mut bytes = b"XPWORDS\0\x01\0\0\0".to_vec();
     bytes.extend((header.len() as u32).to_le_bytes());
     bytes.extend(header.as_bytes());

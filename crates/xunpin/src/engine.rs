@@ -11,6 +11,7 @@ use crate::builder::{EngineBuilder, ModelChoice, load_encoder};
 use crate::fields::Fields;
 use crate::lexical::{Lexical, LexicalNote};
 use crate::settings::Settings;
+use crate::tune::StoredWeights;
 use crate::word2vec::Statics;
 
 /// An open index with the model that understands it. `Send + Sync`: share it behind an `Arc`; searches run during
@@ -21,6 +22,7 @@ pub struct Engine {
     pub(crate) fields: Fields,
     pub(crate) lexical: Lexical,
     pub(crate) statics: Statics,
+    pub(crate) weights: StoredWeights,
     /// Held while a commit is checked against the index and applied.
     pub(crate) writing: Mutex<()>,
     choice: ModelChoice,
@@ -61,6 +63,7 @@ impl Engine {
             fields: Fields::default(),
             lexical: Lexical::new(index.path()),
             statics: Statics::new(index.path()),
+            weights: StoredWeights::default(),
             index,
             settings,
             writing: Mutex::new(()),
@@ -69,7 +72,8 @@ impl Engine {
             encoder: OnceLock::new(),
             loading: Mutex::new(()),
         };
-        // A writer mends at once what an interrupted one left; a reader when it needs it.
+        // A writer mends at once what an interrupted one left; a reader when it needs it. Words are cut only if there is
+        // something to mend.
         engine.lexical.follow(&engine.index, true);
         engine
     }

@@ -6,10 +6,8 @@ use xunpin_core::{DocId, DocSet, Field, Filter, Product};
 use xunpin_index::{Index, IndexError};
 use xunpin_query::{Column, Columns, FieldCatalogue, SearchRequest, check_filter, filter_docs};
 
-use crate::EngineError;
+use crate::{EngineError, products};
 
-/// Products read at a time.
-const READ: usize = 1_024;
 /// Filters whose matches are remembered.
 const REMEMBERED: usize = 16;
 
@@ -70,7 +68,7 @@ impl Fields {
         }
         let found = Arc::new(filter_docs(filter, &state.columns, &state.products, |docs, visit| {
             let docs: Vec<DocId> = docs.iter().collect();
-            each_product(index, &docs, visit)
+            products::each(index, &docs).try_for_each(|row| row.map(|(doc, product)| visit(doc, &product)))
         })?);
         let mut matches = self.matches.lock().unwrap_or_else(PoisonError::into_inner);
         if matches.len() == REMEMBERED {
@@ -143,20 +141,4 @@ fn follow(index: &Index, state: &Arc<State>) -> Result<Option<Arc<State>>, Index
         }
     }
     Ok(Some(Arc::new(next)))
-}
-
-/// Hands the products of `docs` that still exist to `visit`.
-pub(crate) fn each_product(
-    index: &Index,
-    docs: &[DocId],
-    visit: &mut dyn FnMut(DocId, &Product),
-) -> Result<(), IndexError> {
-    for docs in docs.chunks(READ) {
-        for (doc, product) in docs.iter().zip(index.products(docs)?) {
-            if let Some(product) = product {
-                visit(*doc, &product);
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,9 +1,10 @@
 //! A look at the full-text index as it is on the disk. Nothing is mended here: searches and writers do that.
 
 use serde::Serialize;
-use xunpin_core::DocId;
 use xunpin_lexical::{LexicalIndex, LexicalProblem, Opened};
 
+use crate::lexical::lacking;
+use crate::products::live;
 use crate::{Engine, EngineError};
 
 /// The full-text index on the disk.
@@ -12,7 +13,7 @@ use crate::{Engine, EngineError};
 pub struct FullTextStats {
     /// Products it holds.
     pub products: usize,
-    /// Commits of the store that it has not taken in. The next search or writer takes them in.
+    /// Commits that changed products and that it has not taken in. The next search or writer takes them in.
     pub behind: u64,
     /// Why it can't be used, if it can't: it is missing or damaged. The next search or writer builds it again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +26,8 @@ impl Engine {
         let unusable = |reason| FullTextStats { unusable: Some(reason), ..FullTextStats::default() };
         Ok(match self.full_text()? {
             Opened::Fresh(open) => {
-                FullTextStats { products: open.products(), behind: self.behind(&open), unusable: None }
+                let (_, behind) = lacking(&open, &self.index)?;
+                FullTextStats { products: open.products(), behind, unusable: None }
             }
             Opened::Damaged { reason } => unusable(format!("it is damaged: {reason}")),
             _ => unusable("there is none yet".to_owned()),
@@ -43,18 +45,13 @@ impl Engine {
             }
             _ => return Ok(Vec::new()),
         };
-        let live = self.index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<DocId>, EngineError>>()?;
-        let behind = self.behind(&open) > 0;
-        let mut problems = open.verify(live)?;
-        problems.retain(|problem| !behind || matches!(problem, LexicalProblem::DamagedFile { .. }));
+        let (_, behind) = lacking(&open, &self.index)?;
+        let mut problems = open.verify(live(&self.index)?)?;
+        problems.retain(|problem| behind == 0 || matches!(problem, LexicalProblem::DamagedFile { .. }));
         Ok(problems.iter().map(LexicalProblem::to_string).collect())
     }
 
     fn full_text(&self) -> Result<Opened, EngineError> {
-        Ok(LexicalIndex::open_read_only(&self.index.path().join("lexical"))?)
-    }
-
-    fn behind(&self, open: &LexicalIndex) -> u64 {
-        self.index.generation().saturating_sub(open.generation())
+        Ok(LexicalIndex::open_read_only(self.lexical.path())?)
     }
 }

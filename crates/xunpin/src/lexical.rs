@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock};
 
-use xunpin_core::{DocId, Product, TextMatches};
-use xunpin_index::{Index, IndexError};
+use xunpin_core::{DocId, TextMatches};
+use xunpin_index::{Changes, Index, IndexError};
 use xunpin_lexical::{Dictionary, LexicalError, LexicalIndex, LexicalOptions, LexicalReader, Opened};
 
-use crate::EngineError;
+use crate::{EngineError, products};
 
-/// Products read at a time.
-const READ: usize = 1_024;
 /// Commits that the full-text index may lag behind while a catalogue goes in.
 const LAG: u64 = 32;
 
@@ -72,6 +70,11 @@ impl Lexical {
         }
     }
 
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn notes(&self) -> Vec<LexicalNote> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -101,15 +104,15 @@ impl Lexical {
             return;
         }
         let _one_mends = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
+        let lag = if now { 1 } else { LAG };
         let followed = match self.opened() {
-            Some(open) if !now && index.generation() < open.generation() + LAG => Ok(()),
-            Some(open) => {
-                catch_up(&self.path, &open, index).map(|next| next.into_iter().for_each(|n| self.keep(n)))
-            }
-            None => self.open(index).map(|open| self.keep(open)),
+            Some(open) if index.generation() < open.generation() + lag => return,
+            Some(open) => lacking(&open, index).and_then(|(changes, _)| self.catch_up(open, index, changes)),
+            None => self.open(index),
         };
-        if let Err(error) = followed {
-            self.note(LexicalNote::NotFollowed { reason: reasons(&error) });
+        match followed {
+            Ok(open) => self.keep(open),
+            Err(error) => self.note(LexicalNote::NotFollowed { reason: reasons(&error) }),
         }
     }
 
@@ -133,10 +136,12 @@ impl Lexical {
             return self.mend(index);
         }
         let found = LexicalIndex::open_read_only(&self.path)?;
-        if let Opened::Fresh(open) = &found
-            && (open.generation() >= index.generation() || nothing_changed(open, index)?)
-        {
-            return Ok(open.clone());
+        let mut behind = 0;
+        if let Opened::Fresh(open) = &found {
+            (_, behind) = lacking(open, index)?;
+            if behind == 0 {
+                return Ok(open.clone());
+            }
         }
         // Nobody else may be writing meanwhile; a folder that can't be written to is left as it is.
         if let Ok(Some(_lock)) = xunpin_index::try_writer_lock(index.path())
@@ -146,7 +151,7 @@ impl Lexical {
         }
         match found {
             Opened::Fresh(open) => {
-                self.note(LexicalNote::Behind { commits: index.generation() - open.generation() });
+                self.note(LexicalNote::Behind { commits: behind });
                 Ok(open)
             }
             Opened::Damaged { reason } => self.in_memory(index, reason),
@@ -157,42 +162,67 @@ impl Lexical {
     /// Opens it to write and brings it to the store's state. The caller has the right to write.
     fn mend(&self, index: &Index) -> Result<LexicalIndex, EngineError> {
         let reason = match LexicalIndex::open(&self.path)? {
-            Opened::Fresh(open) => {
-                let behind = index.generation().checked_sub(open.generation());
-                match behind {
-                    Some(0) => return Ok(open),
-                    Some(commits) => {
-                        let lacking = !nothing_changed(&open, index)?;
-                        let next = catch_up(&self.path, &open, index)?;
-                        if lacking {
-                            self.note(LexicalNote::CaughtUp { commits });
-                        }
-                        return Ok(next.unwrap_or(open));
-                    }
-                    None => {
-                        format!("it is at commit {}, the store at {}", open.generation(), index.generation())
-                    }
+            Opened::Fresh(open) if open.generation() == index.generation() => return Ok(open),
+            Opened::Fresh(open) if open.generation() < index.generation() => {
+                let (changes, commits) = lacking(&open, index)?;
+                let open = self.catch_up(open, index, changes)?;
+                if commits > 0 {
+                    self.note(LexicalNote::CaughtUp { commits });
                 }
+                return Ok(open);
+            }
+            Opened::Fresh(open) => {
+                format!("it is at commit {}, the store at {}", open.generation(), index.generation())
             }
             Opened::Damaged { reason } => reason,
             _ => "there was none".to_owned(),
         };
-        let open = rebuild(&self.path, index)?;
+        let open = self.rebuild(index)?;
         if !index.is_empty() {
             self.note(LexicalNote::BuiltAgain { reason });
         }
         Ok(open)
     }
 
+    /// Takes changes in. Builds it anew where they are not known any more, or the catalogue has twice the products that the
+    /// dictionary was taken from.
+    fn catch_up(
+        &self,
+        open: LexicalIndex,
+        index: &Index,
+        changes: Option<Changes>,
+    ) -> Result<LexicalIndex, EngineError> {
+        let changes = match changes {
+            Some(changes) if index.len() <= 2 * open.dictionary_products() => changes,
+            _ => return self.rebuild(index),
+        };
+        let mut writer = open.writer()?;
+        for doc in &changes.removed {
+            writer.delete(*doc)?;
+        }
+        for products in products::chunks(index, &changes.written) {
+            writer.upsert_all(&products?)?;
+        }
+        writer.commit(changes.generation)?;
+        drop(writer);
+        Ok(open)
+    }
+
+    fn rebuild(&self, index: &Index) -> Result<LexicalIndex, EngineError> {
+        // Read before the products: what is written meanwhile is taken in once more by the next catching up.
+        let generation = index.generation();
+        let docs = products::live(index)?;
+        let dictionary = dictionary(index, &docs)?;
+        Ok(LexicalIndex::rebuild(&self.path, dictionary, products::each(index, &docs), generation)?)
+    }
+
     fn in_memory(&self, index: &Index, reason: String) -> Result<LexicalIndex, EngineError> {
         let generation = index.generation();
-        let open = LexicalIndex::in_memory(dictionary(index)?)?;
+        let docs = products::live(index)?;
+        let open = LexicalIndex::in_memory(dictionary(index, &docs)?)?;
         let mut writer = open.writer()?;
-        let docs = live(index)?;
-        for docs in docs.chunks(READ) {
-            let products: Vec<(DocId, Product)> =
-                docs.iter().zip(index.products(docs)?).filter_map(|(doc, p)| Some((*doc, p?))).collect();
-            writer.upsert_all(&products)?;
+        for products in products::chunks(index, &docs) {
+            writer.upsert_all(&products?)?;
         }
         writer.commit(generation)?;
         drop(writer);
@@ -201,71 +231,21 @@ impl Lexical {
     }
 }
 
-/// Whether the commits that it lacks changed no product: they stored settings, say.
-fn nothing_changed(open: &LexicalIndex, index: &Index) -> Result<bool, EngineError> {
+/// The changes that the full-text index lacks, if the store still knows them, and how many commits made them: those that
+/// may have, where it does not.
+pub(crate) fn lacking(open: &LexicalIndex, index: &Index) -> Result<(Option<Changes>, u64), EngineError> {
     let changes = index.changes_since(open.generation())?;
-    Ok(changes.is_some_and(|changes| changes.written.is_empty() && changes.removed.is_empty()))
+    let behind = index.generation().saturating_sub(open.generation());
+    let commits = changes.as_ref().map_or(behind, |changes| changes.commits);
+    Ok((changes, commits))
 }
 
-/// Takes the store's changes in. `Some` where it had to be built anew: the changes are no longer known, or the catalogue
-/// has twice the products that the dictionary was taken from.
-fn catch_up(path: &Path, open: &LexicalIndex, index: &Index) -> Result<Option<LexicalIndex>, EngineError> {
-    if index.generation() == open.generation() {
-        return Ok(None);
-    }
-    let changes = match index.changes_since(open.generation())? {
-        Some(changes) if index.len() <= 2 * open.dictionary_products() => changes,
-        _ => return rebuild(path, index).map(Some),
-    };
-    let mut writer = open.writer()?;
-    for doc in &changes.removed {
-        writer.delete(*doc)?;
-    }
-    for docs in changes.written.chunks(READ) {
-        let products: Vec<(DocId, Product)> =
-            docs.iter().zip(index.products(docs)?).filter_map(|(doc, p)| Some((*doc, p?))).collect();
-        writer.upsert_all(&products)?;
-    }
-    writer.commit(changes.generation)?;
-    Ok(None)
-}
-
-fn rebuild(path: &Path, index: &Index) -> Result<LexicalIndex, EngineError> {
-    // Read before the products: what is written meanwhile is taken in once more by the next catching up.
-    let generation = index.generation();
-    let dictionary = dictionary(index)?;
-    let docs = live(index)?;
-    let products = docs.chunks(READ).flat_map(|docs| match index.products(docs) {
-        Ok(products) => {
-            docs.iter().zip(products).filter_map(|(doc, p)| Some(Ok((*doc, p?)))).collect::<Vec<_>>()
-        }
-        Err(error) => vec![Err(error)],
-    });
-    Ok(LexicalIndex::rebuild(path, dictionary, products, generation)?)
-}
-
-fn dictionary(index: &Index) -> Result<Dictionary, EngineError> {
-    let docs = live(index)?;
-    let mut failed: Option<IndexError> = None;
-    let products = docs.chunks(READ).map_while(|docs| match index.products(docs) {
-        Ok(products) => Some(products),
-        Err(error) => {
-            failed = Some(error);
-            None
-        }
-    });
-    let dictionary = Dictionary::of(products.flatten().flatten());
-    match failed {
-        Some(error) => Err(error.into()),
-        None => Ok(dictionary),
-    }
-}
-
-/// The numbers of all products, rising.
-fn live(index: &Index) -> Result<Vec<DocId>, IndexError> {
-    let mut docs = index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<DocId>, IndexError>>()?;
-    docs.sort_unstable();
-    Ok(docs)
+fn dictionary(index: &Index, docs: &[DocId]) -> Result<Dictionary, IndexError> {
+    let mut failed = None;
+    let products = products::each(index, docs)
+        .map_while(|row| row.map(|(_, product)| product).map_err(|error| failed = Some(error)).ok());
+    let dictionary = Dictionary::of(products);
+    failed.map_or(Ok(dictionary), Err)
 }
 
 /// An error with its causes in one line.
@@ -283,11 +263,6 @@ fn reasons(error: &EngineError) -> String {
 pub(crate) fn text_matches(reader: &LexicalReader, query: &str) -> Result<TextMatches, LexicalError> {
     let found = reader.search(query, &LexicalOptions::default())?;
     let names = reader.has_brand(query)? || !xunpin_analysis::query_codes(query).is_empty();
-    let whole = || found.terms.iter().filter(|term| !term.part);
-    Ok(TextMatches {
-        terms: whole().count(),
-        known_terms: whole().filter(|term| term.documents > 0).count(),
-        names,
-        matches: found.matches,
-    })
+    let terms = found.terms.iter().filter(|term| !term.part).count();
+    Ok(TextMatches { terms, names, matches: found.matches })
 }

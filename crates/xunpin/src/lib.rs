@@ -36,6 +36,7 @@ mod fields;
 mod full_text;
 mod ingest;
 mod lexical;
+mod products;
 mod search;
 mod settings;
 mod tune;
@@ -48,7 +49,7 @@ pub use full_text::FullTextStats;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 pub use lexical::LexicalNote;
 pub use tune::TuneReport;
-pub use word2vec::{SentenceEncoderHandle, Word2VecReport};
+pub use word2vec::{CatalogueCorpus, SentenceEncoderHandle, Word2VecReport};
 
 pub use xunpin_core::{
     AttributeValue, CompareOp, DocId, EncodeError, Encoder, ExactKind, Field, Filter, Fingerprint, Literal,

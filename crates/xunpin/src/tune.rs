@@ -1,6 +1,7 @@
 //! Learning the fusion's weights from judged queries.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ const MAX_QUERIES: usize = 400;
 const ROUNDS: usize = 2;
 /// A change must raise the mean nDCG@10 by more than this: smaller gains on the queries at hand are chance.
 const LEAST_GAIN: f64 = 5e-4;
+
+/// The weights stored with the index, once they have been read.
+#[derive(Default)]
+pub(crate) struct StoredWeights(Mutex<Option<Weights>>);
 
 /// What [`Engine::tune`] did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,10 +61,22 @@ pub struct TuneReport {
 impl Engine {
     /// The weights by which words and meaning are joined: those stored with the index, else the defaults.
     pub fn weights(&self) -> Result<Weights, EngineError> {
-        let Some(bytes) = self.index.checkpoint(JOB)? else { return Ok(Weights::default()) };
-        let damaged = |problem: String| EngineError::Weights { path: self.index.path().into(), problem };
-        let weights: Weights = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        weights.check().map_err(|e| damaged(e.to_string()))?;
+        // Held while they are read: what is kept is never older than what the last change forgot.
+        let mut held = self.weights.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(weights) = &*held {
+            return Ok(weights.clone());
+        }
+        let weights = match self.index.checkpoint(JOB)? {
+            Some(bytes) => {
+                let damaged =
+                    |problem: String| EngineError::Weights { path: self.index.path().into(), problem };
+                let weights: Weights = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+                weights.check().map_err(|e| damaged(e.to_string()))?;
+                weights
+            }
+            None => Weights::default(),
+        };
+        *held = Some(weights.clone());
         Ok(weights)
     }
 
@@ -77,6 +94,7 @@ impl Engine {
             }
         }
         self.index.apply(batch)?;
+        *self.weights.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.lexical.follow(&self.index, true);
         Ok(())
     }

@@ -6,20 +6,17 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use xunpin_analysis::Analyzer;
-use xunpin_core::{DocId, DocSet, NearestNeighbors, Product};
+use xunpin_core::{DocSet, NearestNeighbors, Product};
 use xunpin_index::{Batch, Index, StaticVectors};
 use xunpin_query::StaticNearest;
 use xunpin_word2vec::{Corpus, Pooling, SentenceEncoder, Trainer, WordVectors};
 
-use crate::fields::each_product;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, products};
 
 /// The name under which the model's state stands in the index.
 const JOB: &str = "word2vec";
 const FOLDER: &str = "word2vec";
 const FILE: &str = "words.xpw";
-/// Products embedded between two commits.
-const CHUNK: usize = 4_096;
 
 /// What the index knows of its word vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -134,6 +131,28 @@ fn record(index: &Index) -> Result<Option<Record>, EngineError> {
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
+/// The sentences of an index to train word vectors on: the texts of its products and whatever else was added.
+pub struct CatalogueCorpus {
+    corpus: Corpus,
+    /// Different words of the products' texts, which stand before all others.
+    catalogue_words: usize,
+}
+
+impl CatalogueCorpus {
+    /// Whether a product's text has the word.
+    fn in_catalogue(&self, word: &str) -> bool {
+        self.corpus.first_seen(word).is_some_and(|at| at < self.catalogue_words)
+    }
+}
+
+impl std::ops::Deref for CatalogueCorpus {
+    type Target = Corpus;
+
+    fn deref(&self) -> &Corpus {
+        &self.corpus
+    }
+}
+
 /// What giving an index its word vectors did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -155,9 +174,10 @@ pub struct Word2VecReport {
 impl Engine {
     /// The sentences that word vectors of this index are trained on: the products' texts, cut into words, and those of
     /// `texts`, one a line.
-    pub fn word2vec_corpus(&self, texts: &[PathBuf]) -> Result<Corpus, EngineError> {
+    pub fn word2vec_corpus(&self, texts: &[PathBuf]) -> Result<CatalogueCorpus, EngineError> {
         let mut corpus = Corpus::new();
-        self.each_text(|text| corpus.push(words(text)))?;
+        self.index.for_each_product(|_, product| corpus.push(words(&self.static_text(product))))?;
+        let catalogue_words = corpus.distinct();
         for path in texts {
             let unreadable = |source| EngineError::Texts { path: path.clone(), source };
             let file = std::io::BufReader::new(std::fs::File::open(path).map_err(unreadable)?);
@@ -165,38 +185,41 @@ impl Engine {
                 corpus.push(words(&line.map_err(unreadable)?));
             }
         }
-        Ok(corpus)
+        Ok(CatalogueCorpus { corpus, catalogue_words })
     }
 
     /// Trains word vectors and gives every product its vector. `progress` may end the training early; then nothing
     /// changes.
     pub fn word2vec_train(
         &self,
-        corpus: &Corpus,
+        corpus: &CatalogueCorpus,
         trainer: &Trainer,
         pooling: Pooling,
         progress: impl FnMut(&xunpin_word2vec::Progress) -> ControlFlow<()>,
     ) -> Result<Word2VecReport, EngineError> {
         self.must_write()?;
         let vectors = trainer.train(corpus, progress)?;
-        self.word2vec_install(vectors, pooling)
+        self.word2vec_install(corpus, vectors, pooling)
     }
 
     /// Gives the index these word vectors, and every product its vector. Vectors that know no word of the catalogue are
-    /// refused. Words without counts (imported files have none) are counted in the catalogue.
+    /// refused. Words without counts (imported files have none) are counted in the corpus.
     pub fn word2vec_install(
         &self,
+        corpus: &CatalogueCorpus,
         vectors: WordVectors,
         pooling: Pooling,
     ) -> Result<Word2VecReport, EngineError> {
         self.must_write()?;
-        let corpus = self.word2vec_corpus(&[])?;
         let counted = vectors.counts().iter().any(|&count| count > 0);
-        // A word that the catalogue lacks still needs a count above 0 to be weighed.
+        // A word that the corpus lacks still needs a count above 0 to be weighed.
         let vectors = if counted { vectors } else { vectors.with_counts(|word| corpus.count(word).max(1)) };
-        let known = vectors.words().iter().filter(|word| corpus.count(word) > 0).count();
-        if known == 0 && corpus.distinct() > 0 {
-            return Err(EngineError::NoCommonWord { words: vectors.len(), catalogue: corpus.distinct() });
+        let known = vectors.words().iter().filter(|word| corpus.in_catalogue(word)).count();
+        if known == 0 && corpus.catalogue_words > 0 {
+            return Err(EngineError::NoCommonWord {
+                words: vectors.len(),
+                catalogue: corpus.catalogue_words,
+            });
         }
         let encoder = SentenceEncoder::new(vectors, pooling)?;
         let mut report = Word2VecReport {
@@ -205,7 +228,7 @@ impl Engine {
             products: self.index.len(),
             products_without: 0,
             catalogue_words_known: known,
-            catalogue_words: corpus.distinct(),
+            catalogue_words: corpus.catalogue_words,
         };
         self.install(encoder, &mut report)?;
         Ok(report)
@@ -231,16 +254,10 @@ impl Engine {
             .map_err(|source| EngineError::Texts { path: folder.into(), source })?;
         encoder.save(&self.statics.path)?;
         let model = StaticModel { encoder };
-        let mut docs =
-            self.index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<DocId>, EngineError>>()?;
-        docs.sort_unstable();
-        for docs in docs.chunks(CHUNK) {
-            let mut rows = Vec::with_capacity(docs.len());
-            each_product(&self.index, docs, &mut |doc, product| {
-                let vector = model.embed(&self.static_text(product));
-                report.products_without += usize::from(vector.is_none());
-                rows.push((doc, vector));
-            })?;
+        for products in products::chunks(&self.index, &products::live(&self.index)?) {
+            let embed = |(doc, product)| (doc, model.embed(&self.static_text(&product)));
+            let rows: Vec<_> = products?.into_iter().map(embed).collect();
+            report.products_without += rows.iter().filter(|(_, vector)| vector.is_none()).count();
             self.index.put_static(&rows)?;
         }
         self.note_model(&Record { model: hash, complete: true })?;
@@ -259,10 +276,6 @@ impl Engine {
     /// The text that the static model sees of a product: the one that is embedded, uncut.
     pub(crate) fn static_text(&self, product: &Product) -> String {
         self.settings.template.compose(product)
-    }
-
-    fn each_text(&self, mut visit: impl FnMut(&str)) -> Result<(), EngineError> {
-        Ok(self.index.for_each_product(|_, product| visit(&self.static_text(product)))?)
     }
 }
 

@@ -121,6 +121,31 @@ fn a_reader_mends_it_too_unless_another_process_writes() {
 }
 
 #[test]
+fn commits_that_change_no_product_leave_nothing_behind() {
+    let (_folder, path, engine) = shop(40);
+    drop(engine);
+    let checkpoint = || {
+        let mut batch = Batch::new();
+        batch.checkpoint("settings", "1");
+        Index::open(&path).unwrap().apply(batch).unwrap();
+    };
+    let behind = || {
+        // Open for reading, so that looking mends nothing.
+        let engine = Engine::builder(&path).open_read_only().unwrap();
+        assert_eq!(engine.verify_full_text().unwrap(), [""; 0]);
+        engine.full_text_stats().unwrap().behind
+    };
+    checkpoint();
+    assert_eq!(behind(), 0);
+    commit_to_the_store_alone(&path);
+    checkpoint();
+    assert_eq!(behind(), 1);
+    let engine = Engine::builder(&path).open().unwrap();
+    assert_eq!(lexical_notes(&engine), [LexicalNote::CaughtUp { commits: 1 }]);
+    assert_eq!(behind(), 0);
+}
+
+#[test]
 fn a_damaged_or_missing_full_text_index_is_built_again() {
     let (_folder, path, engine) = shop(40);
     let before = ids(&engine, &asked("抗皱精华", Mode::Lexical));
@@ -256,7 +281,7 @@ fn word_vectors_that_know_no_word_of_the_catalogue_are_refused() {
     let (_folder, _, engine) = shop(40);
     let foreign = WordVectors::new(vec!["xyzzy".into()], vec![1], vec![1.0, 0.0], 2).unwrap();
     assert!(matches!(
-        engine.word2vec_install(foreign, Pooling::Mean),
+        engine.word2vec_install(&engine.word2vec_corpus(&[]).unwrap(), foreign, Pooling::Mean),
         Err(EngineError::NoCommonWord { words: 1, .. })
     ));
     assert!(matches!(engine.search(&asked("面霜", Mode::Word2Vec)), Err(EngineError::NoWord2Vec { .. })));
@@ -291,6 +316,9 @@ fn weights_are_learned_stored_and_reset() {
     assert_eq!(engine.weights().unwrap(), report.after);
     engine.set_weights(Some(&start)).unwrap();
     assert_eq!(engine.tune(&queries, &qrels, |_| {}).unwrap(), report, "the same input, the same weights");
+    assert_eq!(engine.weights().unwrap(), report.after, "what is read now is what was stored now");
+    let reader = Engine::builder(&path).open_read_only().unwrap();
+    assert_eq!(reader.weights().unwrap(), report.after);
     engine.set_weights(None).unwrap();
     assert_eq!(engine.weights().unwrap(), Weights::default());
     let foreign = Qrels::parse(&b"q 0 nowhere 1\n"[..], Path::new("r")).unwrap();

@@ -13,7 +13,7 @@ pub(crate) use bench::{BenchCommand, BenchEmbedArgs, BenchGenerateArgs, BenchSea
 pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
 pub(crate) use search::{HitFormat, SearchArgs};
 pub(crate) use word2vec::{
-    AnalogyArgs, ExportArgs, FormArg, ImportArgs, SimilarArgs, TrainArgs, Word2VecCommand,
+    AnalogyArgs, ExportArgs, FormArg, ImportArgs, LookUpArgs, SimilarArgs, TrainArgs, Word2VecCommand,
 };
 
 /// Where indexes go when `--index` is not given.

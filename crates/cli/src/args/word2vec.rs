@@ -48,7 +48,7 @@ impl From<ArchArg> for Architecture {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PoolingArg {
-    /// Frequent words count less, and what all texts have in common is taken out
+    /// Frequent words count less
     #[default]
     Sif,
     /// Every word counts the same
@@ -158,10 +158,9 @@ pub(crate) struct ExportArgs {
     pub(crate) format: Format,
 }
 
+/// Where words are looked up, and how many are told.
 #[derive(Debug, Args)]
-pub(crate) struct SimilarArgs {
-    /// The word
-    pub(crate) word: String,
+pub(crate) struct LookUpArgs {
     #[command(flatten)]
     pub(crate) index: IndexDir,
     /// Words wanted
@@ -169,6 +168,14 @@ pub(crate) struct SimilarArgs {
     pub(crate) k: usize,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimilarArgs {
+    /// The word
+    pub(crate) word: String,
+    #[command(flatten)]
+    pub(crate) look_up: LookUpArgs,
 }
 
 #[derive(Debug, Args)]
@@ -183,10 +190,5 @@ pub(crate) struct AnalogyArgs {
     #[arg(long, value_name = "WORD", requires = "positive")]
     pub(crate) negative: Vec<String>,
     #[command(flatten)]
-    pub(crate) index: IndexDir,
-    /// Words wanted
-    #[arg(short, long = "top", value_name = "K", default_value_t = 10)]
-    pub(crate) k: usize,
-    #[arg(long, value_enum, default_value = "table")]
-    pub(crate) format: Format,
+    pub(crate) look_up: LookUpArgs,
 }

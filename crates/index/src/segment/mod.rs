@@ -54,10 +54,10 @@ use std::path::Path;
 
 pub(crate) use adjacency::{Adjacency, NONE, UpperLayer, encoded_ids};
 use bytes::Bytes;
+use xunpin_core::durable;
 
 use crate::IndexError;
 use crate::distance::dot;
-use crate::durable;
 use crate::record::SegmentRecord;
 use crate::store::chunk_count;
 
@@ -113,7 +113,8 @@ impl Segment {
         adjacency: &[u8],
         vectors: &[f32],
     ) -> Result<(), IndexError> {
-        durable::write_file(path, |out| write_image(out, record, dimension, adjacency, vectors))
+        durable::write_file(path, |out| write_image(out, record, dimension, adjacency, vectors))?;
+        Ok(())
     }
 
     fn check(bytes: Bytes, record: &SegmentRecord, dimension: usize) -> Result<Self, String> {

@@ -2,28 +2,24 @@ use std::path::Path;
 
 use rocksdb::DB;
 use serde_json::json;
-use xunpin_core::{Fingerprint, Neighbor, Product};
+use xunpin_core::{Fingerprint, Neighbor, Product, SplitMix64};
 use xunpin_index::{Batch, Index, IndexOptions, SearchOptions, Strategy};
 
-/// SplitMix64: the same numbers in every run.
-pub(crate) struct Rng(pub(crate) u64);
+/// The same numbers in every run.
+pub(crate) struct Rng(SplitMix64);
 
 impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(SplitMix64::new(seed))
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
+        (self.0.bits() % bound as u64) as usize
     }
 
     /// About normal: the sum of twelve uniform numbers.
     pub(crate) fn gauss(&mut self) -> f32 {
-        (0..12).map(|_| (self.next() >> 40) as f32 / (1u64 << 24) as f32).sum::<f32>() - 6.0
+        (0..12).map(|_| self.0.unit()).sum::<f32>() - 6.0
     }
 
     pub(crate) fn unit(&mut self, dimension: usize) -> Vec<f32> {

@@ -51,12 +51,12 @@ struct Model {
 
 impl Model {
     fn write(&mut self, batch: &mut Batch, id: u8, seed: u64) {
-        let (id, vector) = (format!("p{id}"), Rng(seed % 50).unit(DIMENSION));
+        let (id, vector) = (format!("p{id}"), Rng::new(seed % 50).unit(DIMENSION));
         let product = Product::new(&id, format!("text {seed}"));
         batch.upsert(product.clone(), u128::from(seed), Some(&vector));
         // Some come with a static vector, the others lose theirs with their old text.
         if seed.is_multiple_of(3) {
-            let vector = Rng(seed).unit(STATIC_DIMENSION);
+            let vector = Rng::new(seed).unit(STATIC_DIMENSION);
             batch.set_static(&id, Some(&vector));
             self.statics.insert(id.clone(), vector);
         } else {
@@ -150,7 +150,7 @@ fn check(index: &Index, model: &Model) -> Result<(), TestCaseError> {
 
     let allowed = index.filter_ids(|p| p.id.ends_with(['1', '3', '5', '7'])).unwrap();
     for seed in 0..4 {
-        let query = Rng(1_000 + seed).unit(DIMENSION);
+        let query = Rng::new(1_000 + seed).unit(DIMENSION);
         let expected = model.nearest(index, &query, 10);
         prop_assert!(close(&search(index, &query, 10, Strategy::Exact), &expected));
         // As wide as the index, so that the walk must find everything.
@@ -203,7 +203,7 @@ proptest! {
                 Step::Static(id, seed, batched) => {
                     let id = format!("p{id}");
                     if let Some(doc) = model.docs.get(&id) {
-                        let vector = seed.map(|seed| Rng(seed).unit(STATIC_DIMENSION));
+                        let vector = seed.map(|seed| Rng::new(seed).unit(STATIC_DIMENSION));
                         if batched {
                             batch.set_static(&id, vector.as_deref());
                         } else {

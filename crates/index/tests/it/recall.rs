@@ -10,7 +10,7 @@ const BUDGET: f64 = 0.98;
 fn frozen_and_live_graphs_find_what_the_scan_finds() {
     let folder = tempfile::tempdir().unwrap();
     let index = create(&folder.path().join("x"), IndexOptions::new(64));
-    let mut rng = Rng(1);
+    let mut rng = Rng::new(1);
     let vectors = clustered(&mut rng, 20_300, 64, 40);
     let (stored, queries) = vectors.split_at(20_000);
 
@@ -68,7 +68,7 @@ fn frozen_and_live_graphs_find_what_the_scan_finds() {
 fn equal_vectors_stay_reachable() {
     let folder = tempfile::tempdir().unwrap();
     let index = create(&folder.path().join("x"), IndexOptions::new(16));
-    let mut rng = Rng(2);
+    let mut rng = Rng::new(2);
     let mut vectors = clustered(&mut rng, 1_500, 16, 30);
     for at in 0..1_500 {
         vectors.push(vectors[at % 3].clone());

@@ -20,7 +20,7 @@ fn frozen(path: &Path) -> (Vec<Vec<f32>>, Vec<Vec<Neighbor>>) {
     let mut options = IndexOptions::new(16);
     options.freeze_min = 10;
     let index = create(path, options);
-    let vectors = clustered(&mut Rng(9), 1_250, 16, 20);
+    let vectors = clustered(&mut Rng::new(9), 1_250, 16, 20);
     fill(&index, &vectors[..600], 0);
     assert!(index.freeze().unwrap());
     fill(&index, &vectors[600..1_200], 600);
@@ -123,7 +123,7 @@ fn newest_log(path: &Path) -> PathBuf {
 #[test]
 fn torn_log_loses_at_most_the_last_batch() {
     let folder = tempfile::tempdir().unwrap();
-    let vectors = clustered(&mut Rng(5), 60, 8, 5);
+    let vectors = clustered(&mut Rng::new(5), 60, 8, 5);
     for cut in [1, 3, 40, 333, 800, 2_000] {
         let path = folder.path().join(cut.to_string());
         let index = create(&path, IndexOptions::new(8));
@@ -167,7 +167,7 @@ fn damage_in_the_middle_of_the_log_stops_the_opening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     let index = create(&path, IndexOptions::new(8));
-    let vectors = clustered(&mut Rng(6), 60, 8, 5);
+    let vectors = clustered(&mut Rng::new(6), 60, 8, 5);
     for at in 0..6 {
         fill(&index, &vectors[at * 10..(at + 1) * 10], at * 10);
     }

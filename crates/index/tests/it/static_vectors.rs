@@ -126,7 +126,7 @@ fn they_are_scanned_apart_from_the_models_vectors() {
     let mut options = IndexOptions::new(8);
     options.freeze_min = 100;
     let index = create(&folder.path().join("x"), options);
-    let mut rng = Rng(11);
+    let mut rng = Rng::new(11);
     fill(&index, &clustered(&mut rng, 1_000, 8, 20), 0);
     assert!(index.freeze().unwrap());
     let vectors = clustered(&mut rng, 1_010, 20, 20);

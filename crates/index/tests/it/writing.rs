@@ -86,7 +86,7 @@ fn gathered_vectors_are_those_of_each_number() {
     let mut options = IndexOptions::new(8);
     options.freeze_min = 100;
     let index = create(&folder.path().join("x"), options);
-    let mut rng = Rng(12);
+    let mut rng = Rng::new(12);
     let vectors: Vec<_> = (0..300).map(|_| rng.unit(8)).collect();
     fill(&index, &vectors[..200], 0);
     assert!(index.freeze().unwrap());
@@ -111,7 +111,7 @@ fn strategy_follows_size_and_filter() {
     let mut options = IndexOptions::new(8);
     (options.exact_below, options.freeze_min) = (20, 100);
     let index = create(&folder.path().join("x"), options);
-    let mut rng = Rng(3);
+    let mut rng = Rng::new(3);
     let vectors: Vec<_> = (0..1_000).map(|_| rng.unit(8)).collect();
     fill(&index, &vectors, 0);
     let used = |allowed: Option<&xunpin_core::DocSet>| {
@@ -137,7 +137,7 @@ fn long_ingest_freezes_by_itself_and_takes_over_the_live_graph() {
     let mut options = IndexOptions::new(16);
     (options.live_graph_at, options.freeze_at, options.freeze_min) = (1_000, 3_000, 100);
     let index = create(&path, options);
-    let mut rng = Rng(4);
+    let mut rng = Rng::new(4);
     let vectors: Vec<_> = (0..4_900).map(|_| rng.unit(16)).collect();
     fill(&index, &vectors[..2_500], 0);
     assert_eq!((index.stats().tail.vectors, index.stats().tail.in_graph), (2_500, 2_500));

@@ -61,7 +61,8 @@ fn narrow(c: char) -> char {
     }
 }
 
-fn narrow_text(text: &str) -> Cow<'_, str> {
+/// [`narrow`] of every character.
+pub(crate) fn narrow_text(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| narrow(c) == c) {
         Cow::Borrowed(text)
     } else {

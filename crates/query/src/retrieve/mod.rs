@@ -18,6 +18,7 @@ use xunpin_core::{DocId, DocSet, ExactKind, Strategy};
 use crate::fusion::Weights;
 use crate::{Facet, Mode, SCHEMA, SearchRequest, SearchResponse, Sides, TookMs, format_filter};
 
+use look::Asked;
 pub use look::{SIDE_DEPTH, Sighting, look};
 pub use source::{Nearest, NearestPlan, ProductSource, StaticNearest};
 
@@ -42,10 +43,9 @@ impl Entry {
             None => 2,
         }
     }
-}
 
-impl Entry {
-    /// Whether it alone would be a good match, as far as the mode's scores tell.
+    /// Whether it alone would be a good match, as far as the mode's scores tell. The mode semantic has the scale of the
+    /// mode hybrid, where words are one more reason to find a match good.
     fn is_good(&self, mode: Mode, weights: &Weights) -> bool {
         let score = match mode {
             Mode::Hybrid => self.score,
@@ -88,7 +88,7 @@ pub fn retrieve<S: ProductSource>(
     let mut found = if allowed.as_ref().is_some_and(|set| set.is_empty()) {
         MatchSet { no_good_match: true, ..MatchSet::default() }
     } else {
-        sides::match_set(source, request, weights, allowed.as_deref(), &mut took)?
+        Asked { source, request, weights, allowed: allowed.as_deref() }.match_set(&mut took)?
     };
     let since = Instant::now();
     if !request.sort().is_empty() && !request.everything() && !found.no_good_match {

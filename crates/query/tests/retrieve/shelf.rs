@@ -177,7 +177,6 @@ impl ProductSource for Shelf {
         };
         let idf: Vec<f32> = terms.iter().map(idf).collect();
         let mass: f32 = idf.iter().sum();
-        let mut known = vec![false; terms.len()];
         let mut matches = Vec::new();
         for (doc, words) in &products {
             let held: Vec<bool> = terms.iter().map(|term| words.contains(term)).collect();
@@ -185,14 +184,8 @@ impl ProductSource for Shelf {
             if held.contains(&true) {
                 matches.push(TextMatch { doc: *doc, score, coverage: (score / mass).min(1.0) });
             }
-            known.iter_mut().zip(&held).for_each(|(known, held)| *known |= held);
         }
-        Ok(TextMatches {
-            matches,
-            terms: terms.len(),
-            known_terms: known.iter().filter(|known| **known).count(),
-            names: terms.iter().any(|term| names.contains(term)),
-        })
+        Ok(TextMatches { matches, terms: terms.len(), names: terms.iter().any(|term| names.contains(term)) })
     }
 
     fn exact_matches(&self, query: &str) -> Result<Vec<ExactMatch>, ShelfError> {

@@ -36,7 +36,6 @@ impl Ready {
             text: TextMatches {
                 matches: (0..PRODUCTS).step_by(5).map(text).collect(),
                 terms: 4,
-                known_terms: 4,
                 names: false,
             },
             near: (0..PRODUCTS).step_by(98).map(near).collect(),

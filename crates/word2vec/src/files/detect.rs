@@ -18,7 +18,9 @@ pub(crate) enum Content {
     Binary { header: Header },
 }
 
-/// Tells the form from the first bytes: `ahead` is the whole file or its beginning.
+/// Tells the form from the first bytes: `ahead` is the whole file or its beginning. After a header, lines that are all
+/// rows of numbers make a text; else floats in the places that a binary file keeps for them make one. That a length fits
+/// the records proves nothing: a text's may, and a file cut short is to be told so.
 pub(crate) fn content(ahead: &[u8], path: &Path) -> Result<Content, ReadError> {
     let text = ahead.strip_prefix(b"\xef\xbb\xbf").unwrap_or(ahead);
     if text.trim_ascii().is_empty() {
@@ -37,7 +39,7 @@ pub(crate) fn content(ahead: &[u8], path: &Path) -> Result<Content, ReadError> {
         return Err(ReadError::Dimension { path: path.to_owned(), dimension, highest: MAX_DIMENSION });
     }
     let header = Header { words, dimension: dimension as usize };
-    Ok(if first_row_is_binary(rest, header.dimension) {
+    Ok(if !is_rows(rest, header.dimension) && has_floats(rest, header.dimension) {
         Content::Binary { header }
     } else {
         Content::Text { header: Some(header) }
@@ -59,16 +61,31 @@ fn has_numbers(line: &[u8]) -> bool {
     parts.next().is_some() && (number(parts.next()) || number(parts.next_back()))
 }
 
-/// Whether floats rather than digits follow the first word: within the room of a binary vector, binary floats
-/// practically always show a control character or a sequence that is not UTF-8, and a line of text never.
-fn first_row_is_binary(rest: &[u8], dimension: usize) -> bool {
-    let Some(blank) = rest.iter().position(|&b| b == b' ' || b == b'\t') else { return false };
-    let values = &rest[blank + 1..];
-    let room = values.len().min(4 * dimension);
-    // A text row is at least as long as it has values, so a line feed before that is part of a float.
-    let line = values.iter().position(|&b| b == b'\n').unwrap_or(values.len());
-    let end = if line >= dimension { line.min(room) } else { room };
-    !is_text(&values[..end])
+/// Whether the whole lines, of which there is at least one, are rows of a text: a word and `dimension` numbers.
+fn is_rows(rest: &[u8], dimension: usize) -> bool {
+    let Some(end) = rest.iter().rposition(|&b| b == b'\n') else { return false };
+    let is_number = |part: &[u8]| std::str::from_utf8(part).is_ok_and(|p| p.parse::<f32>().is_ok());
+    let is_row = |line: &[u8]| {
+        let mut parts = line.rsplit(|b| b" \t".contains(b)).filter(|part| !part.is_empty());
+        (0..dimension).all(|_| parts.next().is_some_and(is_number))
+    };
+    let lines = rest[..end].split(|&b| b == b'\n').map(<[u8]>::trim_ascii_end);
+    let mut lines = lines.filter(|line| !line.is_empty());
+    lines.next().is_some_and(is_row) && lines.all(is_row) && is_text(&rest[end..])
+}
+
+/// Whether floats stand where records of that dimension have them: floats show, sooner or later, a control character
+/// or a sequence that is not UTF-8, and the numbers of a text, though some are damaged, never.
+fn has_floats(mut rest: &[u8], dimension: usize) -> bool {
+    while let Some(blank) = rest.iter().position(|&b| b == b' ') {
+        let values = &rest[blank + 1..];
+        let (values, next) = values.split_at(values.len().min(4 * dimension));
+        if !is_text(values) {
+            return true;
+        }
+        rest = next;
+    }
+    false
 }
 
 /// UTF-8 without control characters, except that the end may cut a character.
@@ -102,6 +119,28 @@ mod tests {
             values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
             assert_eq!(of(&bytes).unwrap(), Content::Binary { header }, "{values:?}");
         }
+    }
+
+    #[test]
+    fn floats_may_hold_the_bytes_of_a_text() {
+        let binary = |rows: &[(&str, &[[u8; 4]])]| {
+            let mut bytes = format!("{} {}\n", rows.len(), rows[0].1.len()).into_bytes();
+            for (word, values) in rows {
+                bytes.extend([word.as_bytes(), b" ", &values.concat(), b"\n"].concat());
+            }
+            of(&bytes).unwrap()
+        };
+        let held = [62_357_123_000.0f32, 4.93139e-30, 0.0].map(f32::to_le_bytes);
+        assert!(held.concat().contains(&b'\n'));
+        let is_binary = |content| matches!(content, Content::Binary { .. });
+        assert!(is_binary(binary(&[("面", &held)])));
+        // A first line, or a first record, that looks like a text's.
+        assert!(is_binary(binary(&[("a", &[*b"5\n 1"]), ("b", &[[0, 0, 0, 63]])])));
+        assert!(is_binary(binary(&[("a", &[*b"5.25"]), ("b", &[[0, 0, 0, 63]])])));
+        // A text as long as the records would be.
+        let header = Header { words: 1, dimension: 2 };
+        assert_eq!(of(b"1 2\na 0.5 -1.5\n").unwrap(), Content::Text { header: Some(header) });
+        assert_eq!(of(b"1 2\na 0.5 -1,5\n").unwrap(), Content::Text { header: Some(header) });
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::path::Path;
 
-use crate::durable::write_file;
+use xunpin_core::durable::write_file;
+
 use crate::{WordVectors, WriteError};
 
 impl WordVectors {
@@ -18,7 +19,8 @@ impl WordVectors {
                 out.write_all(b"\n")?;
             }
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
     /// Writes word2vec's binary form. The file appears whole or not at all.
@@ -35,7 +37,8 @@ impl WordVectors {
                 out.write_all(b"\n")?;
             }
             Ok(())
-        })
+        })?;
+        Ok(())
     }
 
     fn check_words(&self) -> Result<(), WriteError> {

@@ -37,7 +37,7 @@ impl NoiseTable {
     pub(crate) fn draw(&self, random: &mut Random) -> u32 {
         let slot = random.below(self.keep.len() as u32);
         let at = slot as usize;
-        if (random.next() >> 32) as u32 <= self.keep[at] { slot } else { self.alias[at] }
+        if random.bits() <= self.keep[at] { slot } else { self.alias[at] }
     }
 }
 

@@ -90,8 +90,7 @@ impl Shard {
             self.sentence.clear();
             for &word in task.corpus.sentence(number as usize) {
                 let row = task.rows[word as usize];
-                if row != Vocabulary::DROPPED && (piece.random.next() >> 32) as u32 <= task.keep[row as usize]
-                {
+                if row != Vocabulary::DROPPED && piece.random.bits() <= task.keep[row as usize] {
                     self.sentence.push(row);
                 }
             }

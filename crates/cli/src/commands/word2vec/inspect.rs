@@ -4,7 +4,7 @@ use serde::Serialize;
 use xunpin::words::{LookupError, WordVectors};
 use xunpin_analysis::Analyzer;
 
-use crate::args::{AnalogyArgs, Format, IndexDir, SimilarArgs};
+use crate::args::{AnalogyArgs, Format, LookUpArgs, SimilarArgs};
 use crate::commands::builder;
 use crate::commands::notes::Notes;
 use crate::exit::{Done, wrong_use};
@@ -30,7 +30,7 @@ struct Near {
 }
 
 pub(crate) fn similar(args: &SimilarArgs) -> anyhow::Result<Done> {
-    look_up(&args.index, vec![args.word.clone()], Vec::new(), args.k, args.format)
+    look_up(&args.look_up, vec![args.word.clone()], Vec::new())
 }
 
 pub(crate) fn analogy(args: &AnalogyArgs) -> anyhow::Result<Done> {
@@ -38,17 +38,11 @@ pub(crate) fn analogy(args: &AnalogyArgs) -> anyhow::Result<Done> {
         [a, b, c] => (vec![a.clone(), c.clone()], vec![b.clone()]),
         _ => (args.positive.clone(), args.negative.clone()),
     };
-    look_up(&args.index, positive, negative, args.k, args.format)
+    look_up(&args.look_up, positive, negative)
 }
 
-fn look_up(
-    index: &IndexDir,
-    positive: Vec<String>,
-    negative: Vec<String>,
-    k: usize,
-    format: Format,
-) -> anyhow::Result<Done> {
-    let engine = builder(index).open_read_only()?;
+fn look_up(args: &LookUpArgs, positive: Vec<String>, negative: Vec<String>) -> anyhow::Result<Done> {
+    let engine = builder(&args.index).open_read_only()?;
     Notes::of(&engine);
     let words = engine.word2vec()?;
     let vectors = words.vectors();
@@ -56,7 +50,7 @@ fn look_up(
         |words: Vec<String>| words.into_iter().map(|word| spelling(vectors, word)).collect::<Vec<_>>();
     let (positive, negative) = (known(positive), known(negative));
     let (near, far) = (borrowed(&positive), borrowed(&negative));
-    let (found, unknown) = match vectors.analogy(&near, &far, k) {
+    let (found, unknown) = match vectors.analogy(&near, &far, args.k) {
         Ok(found) => (found, Vec::new()),
         Err(LookupError::Unknown { words }) => (Vec::new(), words),
         Err(error) => return Err(wrong_use(error)),
@@ -64,7 +58,7 @@ fn look_up(
     let words = found.into_iter().map(|near| Near { word: near.word, cosine: near.cosine }).collect();
     let answer =
         Answer { schema: "xunpin.words.v1", positive: &positive, negative: &negative, unknown, words };
-    match format {
+    match args.format {
         Format::Json => output::json(&answer)?,
         Format::Table => print(&answer)?,
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use xunpin::words::{Progress, ReadReport, TrainError, TrainOptions, Trainer, VectorFormat, WordVectors};
-use xunpin::{Engine, EngineError, Word2VecReport};
+use xunpin::{CatalogueCorpus, EngineError, Word2VecReport};
 
 use super::builder;
 use super::notes::Notes;
@@ -130,16 +130,16 @@ pub(crate) fn import(args: &ImportArgs) -> anyhow::Result<Done> {
     let started = Instant::now();
     let engine = builder(&args.index).open()?;
     let mut notes = Notes::of(&engine);
-    let (vectors, read) = read(&engine, args)?;
-    let report = engine.word2vec_install(vectors, args.pooling.into());
+    let corpus = engine.word2vec_corpus(&[])?;
+    let (vectors, read) = read(&corpus, args)?;
+    let report = engine.word2vec_install(&corpus, vectors, args.pooling.into());
     notes.tell(&engine);
     finish(&args.index.index, &report?, None, Some(read.into()), started, args.format)
 }
 
 /// Reads the words that the catalogue has, wherever they stand in the file, and of the others the first ones: published
 /// files begin with the most frequent words.
-fn read(engine: &Engine, args: &ImportArgs) -> anyhow::Result<(WordVectors, ReadReport)> {
-    let corpus = engine.word2vec_corpus(&[])?;
+fn read(corpus: &CatalogueCorpus, args: &ImportArgs) -> anyhow::Result<(WordVectors, ReadReport)> {
     let mut others = 0;
     let wanted = |word: &str| {
         let known = corpus.count(word) > 0;
