@@ -14,12 +14,15 @@ use crate::batch::{PackedTokens, plan};
 use crate::dense::Dense;
 use crate::folder::{ModelFolder, Prompts};
 use crate::pooling::Pooling;
+use crate::precision::Precision;
 use crate::tokenizer::{TextTokenizer, TokenizerFile};
 use crate::weights::Weights;
 
-/// How an [`LlmEncoder`] works; none of it changes the vectors beyond rounding.
+/// How an [`LlmEncoder`] works; but for the precision, none of it changes the vectors beyond rounding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderOptions {
+    /// The number format to compute with.
+    pub precision: Precision,
     /// Threads that encode. `None` shares rayon's global pool with the rest of the program; `Some(n)` starts a pool of
     /// `n`. A single matrix product is divided among as many threads as candle thinks right (`RAYON_NUM_THREADS`, or
     /// the physical cores), but never runs on more than the pool has.
@@ -30,7 +33,7 @@ pub struct EncoderOptions {
 
 impl Default for EncoderOptions {
     fn default() -> Self {
-        Self { threads: None, batch_tokens: 1024 }
+        Self { precision: Precision::default(), threads: None, batch_tokens: 1024 }
     }
 }
 
@@ -51,6 +54,10 @@ impl LlmEncoder {
     /// [`supported_architectures`](crate::supported_architectures)), what prompts it wants and how token states become
     /// one vector. Weights are mapped; the folder's files must not be written to while the encoder lives.
     pub fn open(folder: &Path, options: EncoderOptions) -> Result<Self, ModelError> {
+        if options.precision != Precision::F32 {
+            let (path, precision) = (folder.to_owned(), options.precision);
+            return Err(ModelError::Precision { path, precision });
+        }
         let start_pool = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
             pool.map_err(|source| ModelError::Threads { threads, source })
@@ -86,7 +93,7 @@ impl LlmEncoder {
                 .collect::<Vec<_>>()
                 .join(", "),
             dimension: model.dense.last().map_or(backbone.width(), Dense::outputs),
-            precision: "f32".to_owned(),
+            precision: options.precision.to_string(),
             max_tokens,
         };
         Ok(Self {

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::Precision;
+
 /// Why a model folder could not be opened. Every message names the file and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -63,6 +65,14 @@ pub enum ModelError {
         found: String,
         /// What it may hold.
         supported: &'static str,
+    },
+    /// The model can't be run in the precision asked for.
+    #[error("{}: can't be run in {precision} by this version; choose f32", path.display())]
+    Precision {
+        /// The model's folder.
+        path: PathBuf,
+        /// The precision asked for.
+        precision: Precision,
     },
     /// A weights file is truncated or damaged.
     #[error("{}: not a whole safetensors file; fetch the model again with `xunpin model pull`, or check it with `xunpin model verify`", path.display())]

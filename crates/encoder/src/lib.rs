@@ -35,9 +35,13 @@ mod json;
 mod kernels;
 mod linear;
 mod pooling;
+mod precision;
 mod tokenizer;
 mod weights;
 
 pub use backbone::supported_architectures;
 pub use encoder::{EncoderOptions, LlmEncoder};
 pub use error::ModelError;
+pub use precision::{
+    Precision, PrecisionError, Prepared, PreparedState, prepare, prepared_path, verify_prepared,
+};
