@@ -42,7 +42,8 @@ mod tests {
 
     #[test]
     fn the_status_file_is_read() {
-        let status = "Name:\txunpin\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\nRssAnon:\t     512 kB\nRssFile:\t 512 kB\n";
+        let status =
+            "Name:\txunpin\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\nRssAnon:\t     512 kB\nRssFile:\t 512 kB\n";
         let half = 512 << 10;
         let memory = Memory { resident: 1 << 20, anonymous: half, files: half, peak: 2 << 20 };
         assert_eq!(Memory::read(status), Some(memory));

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use xunpin_core::Encoder;
 use xunpin_encoder::Precision;
-use xunpin_index::{Index, IndexOptions};
+use xunpin_index::{Batch, Index, IndexOptions};
 use xunpin_ingest::Template;
 
 use crate::model::{ModelChoice, ModelOptions, lasting_name, load_encoder};
@@ -88,6 +88,11 @@ impl EngineBuilder {
 
     /// Opens the index to write, making it first where there is none.
     pub fn create(self) -> Result<Engine, EngineError> {
+        self.create_with(None)
+    }
+
+    /// The same; a new index begins with the commit of `first`, before anything is derived from it.
+    pub(crate) fn create_with(self, first: Option<Batch>) -> Result<Engine, EngineError> {
         if Index::exists(&self.path) {
             return self.open();
         }
@@ -105,6 +110,9 @@ impl EngineBuilder {
         let extra = serde_json::to_value(&settings)
             .map_err(|source| EngineError::Settings { path: self.path.clone(), source })?;
         let index = Index::create(&self.path, encoder.fingerprint(), options, extra)?;
+        if let Some(first) = first {
+            index.apply(first)?;
+        }
         let model = ModelOptions { choice: ModelChoice::Given(encoder), ..self.model };
         Ok(Engine::new(index, settings, model))
     }

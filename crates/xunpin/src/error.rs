@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use crate::rebuild::Unfinished;
 use xunpin_core::EncodeError;
 use xunpin_encoder::ModelError;
 use xunpin_index::IndexError;
@@ -8,7 +9,6 @@ use xunpin_lexical::LexicalError;
 use xunpin_models::ResolveError;
 use xunpin_query::fusion::WeightsError;
 use xunpin_query::{FieldError, FilterError, QueryError};
-use crate::rebuild::Unfinished;
 use xunpin_word2vec::{PoolingError, StoreError, TrainError, WriteError};
 
 /// Why the engine could not do what was asked. Each names the file, field or id and the way out.

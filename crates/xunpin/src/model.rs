@@ -85,10 +85,8 @@ impl Model {
 
     fn load(&self, index: &Index, name: &str, made_by: &str) -> Result<Arc<dyn Encoder>, EngineError> {
         let made_with = &index.fingerprint().precision;
-        let unknown = |_| EngineError::UnknownPrecision {
-            path: index.path().into(),
-            precision: made_with.clone(),
-        };
+        let unknown =
+            |_| EngineError::UnknownPrecision { path: index.path().into(), precision: made_with.clone() };
         let precision = match self.options.precision {
             Some(precision) => precision,
             None => made_with.parse().map_err(unknown)?,

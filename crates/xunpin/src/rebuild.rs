@@ -100,6 +100,15 @@ pub struct Unfinished {
     pub total: u64,
 }
 
+impl Unfinished {
+    /// A batch that notes it, to which more may be added.
+    fn batch(&self) -> Batch {
+        let mut batch = Batch::new();
+        batch.checkpoint(JOB, serde_json::json!(self).to_string());
+        batch
+    }
+}
+
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, done, total } = self;
@@ -130,13 +139,13 @@ impl Engine {
         if let Some(unfinished) = self.unfinished_rebuild()? {
             return Err(EngineError::UnfinishedSource { path: self.index.path().into(), unfinished });
         }
-        let (made, resumed) = self.target(into)?;
-        let started = Instant::now();
-        let mut products = self.index.ids().map(|row| Ok(row?.1)).collect::<Result<Vec<Entry>, EngineError>>()?;
+        let mut products =
+            self.index.ids().map(|row| Ok(row?.1)).collect::<Result<Vec<Entry>, EngineError>>()?;
         products.sort_unstable_by_key(|entry| entry.doc);
-
-        let mut run = Run::new(self, &made, options, products.len());
-        run.note()?;
+        let begun = Unfinished { from: source_path(&self.index), done: 0, total: products.len() as u64 };
+        let (made, resumed) = self.target(into, &begun)?;
+        let started = Instant::now();
+        let mut run = Run::new(self, &made, options, begun);
         let word2vec = match made.word2vec_take(self) {
             Ok(false) => Carried::Nothing,
             Ok(true) => Carried::Kept,
@@ -178,7 +187,7 @@ impl Engine {
     }
 
     /// Opens or makes the new index. True if it is one that was begun before.
-    fn target(&self, mut into: EngineBuilder) -> Result<(Engine, bool), EngineError> {
+    fn target(&self, mut into: EngineBuilder, begun: &Unfinished) -> Result<(Engine, bool), EngineError> {
         let path = into.path.clone();
         let refuse = |problem: String| Err(EngineError::RebuildTarget { path: path.clone(), problem });
         if !Index::exists(&path) {
@@ -193,12 +202,12 @@ impl Engine {
                 options.dimension = dimension;
                 change(options);
             });
-            return Ok((into.create()?, false));
+            return Ok((into.create_with(Some(begun.batch()))?, false));
         }
         let template = into.template.clone();
         let made = into.open()?;
         match made.unfinished_rebuild()? {
-            Some(unfinished) if unfinished.from != source_path(&self.index) => {
+            Some(unfinished) if unfinished.from != begun.from => {
                 return refuse(unfinished.to_string());
             }
             // Made, and interrupted before its first commit.
@@ -210,6 +219,7 @@ impl Engine {
         }
         // Before anything is read: a model that doesn't fit is told at once.
         made.document_encoder()?;
+        made.index.apply(begun.batch())?;
         Ok((made, true))
     }
 
@@ -220,7 +230,8 @@ impl Engine {
             Err(error) => return Ok(Carried::LeftOut { reason: error.to_string() }),
         };
         if !same_model(self.index.fingerprint(), made.index.fingerprint()) {
-            let reason = "they were learned from the scores of another model; learn new ones with `xunpin tune`";
+            let reason =
+                "they were learned from the scores of another model; learn new ones with `xunpin tune`";
             return Ok(Carried::LeftOut { reason: reason.to_owned() });
         }
         if made.weights()? != weights {
@@ -261,7 +272,8 @@ struct Run<'a> {
     old: &'a Engine,
     made: &'a Engine,
     batch: u64,
-    from: PathBuf,
+    /// What every commit notes.
+    state: Unfinished,
     /// Whether the old index's vectors are what the new one's model would give.
     copies: bool,
     progress: RebuildProgress,
@@ -273,14 +285,14 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(old: &'a Engine, made: &'a Engine, options: &RebuildOptions, total: usize) -> Self {
+    fn new(old: &'a Engine, made: &'a Engine, options: &RebuildOptions, begun: Unfinished) -> Self {
         Self {
             old,
             made,
             batch: options.batch.max(1) as u64,
-            from: source_path(&old.index),
             copies: old.index.fingerprint().differences(made.index.fingerprint()).is_empty(),
-            progress: RebuildProgress { total: total as u64, ..RebuildProgress::default() },
+            progress: RebuildProgress { total: begun.total, ..RebuildProgress::default() },
+            state: begun,
             pending: Vec::new(),
             embedding: 0,
             copying: 0,
@@ -319,25 +331,11 @@ impl<'a> Run<'a> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let mut batch = Batch::new();
-        batch.checkpoint(JOB, self.checkpoint());
-        self.made.commit(std::mem::take(&mut self.pending), batch)?;
+        self.state.done = self.progress.done;
+        self.made.commit(std::mem::take(&mut self.pending), self.state.batch())?;
         self.progress.embedded += std::mem::take(&mut self.embedding);
         self.progress.copied += std::mem::take(&mut self.copying);
         self.made.lexical.follow(&self.made.index, false);
         Ok(())
-    }
-
-    /// Notes that there is a rebuild and how far it has come.
-    fn note(&self) -> Result<(), EngineError> {
-        let mut batch = Batch::new();
-        batch.checkpoint(JOB, self.checkpoint());
-        self.made.index.apply(batch)?;
-        Ok(())
-    }
-
-    fn checkpoint(&self) -> String {
-        let done = self.progress.done;
-        serde_json::json!(Unfinished { from: self.from.clone(), done, total: self.progress.total }).to_string()
     }
 }

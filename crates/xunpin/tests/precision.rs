@@ -25,7 +25,8 @@ fn another_precision_is_refused_with_the_ways_out() {
     let engine = Engine::builder(&path).encoder(as_int8()).open().unwrap();
     let error = engine.search(&request()).unwrap_err();
     assert!(matches!(error, EngineError::OtherPrecision { .. }) && error.is_wrong_use(), "{error}");
-    for word in ["f32", "int8", "--precision f32", "rebuild --into NEW --precision int8", "--allow-precision"] {
+    for word in ["f32", "int8", "--precision f32", "rebuild --into NEW --precision int8", "--allow-precision"]
+    {
         assert!(error.to_string().contains(word), "{word}: {error}");
     }
     drop(engine);
@@ -66,5 +67,8 @@ fn a_precision_of_the_future_is_named() {
     std::fs::write(&manifest, text.replace("\"f32\"", "\"int4\"")).unwrap();
     let engine = Engine::builder(&path).open_read_only().unwrap();
     let error = engine.search(&request()).unwrap_err();
-    assert!(matches!(&error, EngineError::UnknownPrecision { precision, .. } if precision == "int4"), "{error}");
+    assert!(
+        matches!(&error, EngineError::UnknownPrecision { precision, .. } if precision == "int4"),
+        "{error}"
+    );
 }

@@ -23,7 +23,7 @@ fn products(n: usize) -> Vec<Product> {
         .map(|at| {
             let value = json!({"id": format!("p{at:04}"), "title": format!("保湿 面霜 {}号", at % 400), "brand": "朴澄",
                 "category": ["美妆", "护肤"], "price": at as f64 + 0.5, "currency": "CNY", "stock": at,
-                "attributes": {"肤质": [["敏感肌", "干皮"][at % 2]], "无酒精": [true]}, "tags": ["补水"],
+                "attributes": {"肤质": [if at % 2 == 0 { "敏感肌" } else { "干皮" }], "无酒精": [true]}, "tags": ["补水"],
                 "description": "夜间修护", "shop": {"name": "自然堂", "rank": at}});
             serde_json::from_value(value).unwrap()
         })
@@ -63,7 +63,7 @@ impl Shop {
         self.root.join(name)
     }
 
-    fn into(&self, name: &str) -> EngineBuilder {
+    fn target(&self, name: &str) -> EngineBuilder {
         Engine::builder(self.path(name)).precision(Precision::F32)
     }
 
@@ -132,7 +132,7 @@ fn verify(path: &Path, products: &[Product]) {
 fn all_is_kept_and_vectors_of_the_same_model_are_copied() {
     let shop = Shop::new(60);
     let weights = shop.add_words_and_weights();
-    let (made, report) = shop.rebuild(shop.into("new")).unwrap();
+    let (made, report) = shop.rebuild(shop.target("new")).unwrap();
     assert_eq!((report.progress.copied, report.progress.embedded, report.progress.total), (59, 0, 59));
     assert_eq!((&report.word2vec, &report.weights), (&Carried::Kept, &Carried::Kept));
     assert_eq!(vectors(&made), vectors(&shop.old()));
@@ -166,7 +166,7 @@ fn another_precision_embeds_again_and_another_model_leaves_the_weights() {
     assert_eq!((report.word2vec, made.weights().unwrap()), (Carried::Kept, Weights::default()));
     // Another template: only the texts that change are embedded.
     let template = Template::new(vec![Part::Title], 64);
-    let (made, report) = shop.rebuild(shop.into("title").template(template.clone())).unwrap();
+    let (made, report) = shop.rebuild(shop.target("title").template(template.clone())).unwrap();
     assert_eq!((report.progress.embedded, made.template()), (39, &template));
     drop(made);
     verify(&shop.path("title"), &shop.products);
@@ -181,7 +181,7 @@ fn an_interrupted_rebuild_says_so_and_ends_as_a_whole_one() {
     let part = Engine::builder(shop.path("new")).open_read_only().unwrap();
     let note = unfinished(&part).unwrap();
     assert!(note.contains("unfinished rebuild") && note.contains("699"), "{note}");
-    let as_source = part.rebuild_into(shop.into("copy"), &options(), |_| ControlFlow::Continue(()));
+    let as_source = part.rebuild_into(shop.target("copy"), &options(), |_| ControlFlow::Continue(()));
     assert!(matches!(as_source, Err(EngineError::UnfinishedSource { .. })), "not a source itself");
     drop(part);
 
@@ -224,15 +224,16 @@ fn what_is_in_the_way_is_refused() {
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("taken"),
     };
-    assert!(refused(shop.into("old")).contains("already"), "onto itself");
-    drop(shop.rebuild(shop.into("new")).unwrap());
-    assert!(refused(shop.into("new")).contains("already"), "a finished one");
-    shop.stopped(shop.into("part"), 1);
+    assert!(refused(shop.target("old")).contains("already"), "onto itself");
+    drop(shop.rebuild(shop.target("new")).unwrap());
+    assert!(refused(shop.target("new")).contains("already"), "a finished one");
+    shop.stopped(shop.target("part"), 1);
     let template = Template::new(vec![Part::Title], 9);
-    assert!(refused(shop.into("part").template(template)).contains("another template"));
+    assert!(refused(shop.target("part").template(template)).contains("another template"));
     // The rebuild of another index.
     let other = Engine::builder(shop.path("new")).open_read_only().unwrap();
-    let error = other.rebuild_into(shop.into("part"), &options(), |_| ControlFlow::Continue(())).err().unwrap();
+    let error =
+        other.rebuild_into(shop.target("part"), &options(), |_| ControlFlow::Continue(())).err().unwrap();
     assert!(error.to_string().contains("unfinished rebuild of"), "{error}");
     // Another model or precision than it was begun with.
     let other = shop.rebuild(Engine::builder(shop.path("part")).encoder(as_int8()));
@@ -240,7 +241,7 @@ fn what_is_in_the_way_is_refused() {
     let other = shop.rebuild(Engine::builder(shop.path("part")).encoder(as_another()));
     assert!(matches!(other, Err(EngineError::OtherModel { .. })));
     // An empty index that was made and got nothing is as good as none.
-    drop(shop.into("empty").model(model()).create().unwrap());
-    let (_, report) = shop.rebuild(shop.into("empty")).unwrap();
+    drop(shop.target("empty").model(model()).create().unwrap());
+    let (_, report) = shop.rebuild(shop.target("empty")).unwrap();
     assert_eq!(report.progress.total, 299);
 }

@@ -172,7 +172,11 @@ pub(crate) fn list(format: Format) -> anyhow::Result<Done> {
                     vec![m.name.clone(), state(m.state).into(), size, prepared.join(" "), licence, folder]
                 })
                 .collect();
-            output::line(table::render(&["model", "state", "size", "prepared", "licence", "folder"], &[2], rows))?;
+            output::line(table::render(
+                &["model", "state", "size", "prepared", "licence", "folder"],
+                &[2],
+                rows,
+            ))?;
         }
     }
     Ok(Done::Fully)

@@ -97,7 +97,9 @@ fn print(made: &Engine, args: &RebuildArgs, report: &RebuildReport) -> anyhow::R
     carried("word vectors", &report.word2vec)?;
     carried("fusion weights", &report.weights)?;
     if report.interrupted {
-        output::line("interrupted: the new index is unfinished, and the same command again goes on from there")?;
+        output::line(
+            "interrupted: the new index is unfinished, and the same command again goes on from there",
+        )?;
     }
     Ok(())
 }

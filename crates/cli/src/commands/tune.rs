@@ -2,9 +2,9 @@ use serde::Serialize;
 use serde_json::Value;
 use xunpin::{Engine, TuneReport, Weights};
 
-use super::{builder, query_builder};
 use super::judged::Judged;
 use super::notes::Notes;
+use super::{builder, query_builder};
 use crate::args::{Format, TuneArgs};
 use crate::exit::Done;
 use crate::output::{self, count, table};

@@ -59,7 +59,8 @@ pub(super) struct OfLength {
 
 /// Documents of a file, one a line.
 pub(super) fn documents(file: &std::path::Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("{}: cannot be read", file.display()))?;
     let docs: Vec<String> = text.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect();
     if docs.is_empty() {
         let message = format!("{} holds no text; one document a line is expected", file.display());

@@ -188,8 +188,7 @@ fn print_memory(report: &Report) -> anyhow::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let header =
-        ["memory", "threads", "loaded", "own", "mapped", "after work", "own", "mapped", "peak"];
+    let header = ["memory", "threads", "loaded", "own", "mapped", "after work", "own", "mapped", "peak"];
     output::line("")?;
     output::line(table::render(&header, &[1, 2, 3, 4, 5, 6, 7, 8], rows))
 }
