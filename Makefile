@@ -34,10 +34,10 @@ own:
 	  echo "$(CURDIR)" > "$(STAMP)"; \
 	fi
 
-.PHONY: own help setup build model demo example test lint bench peers clean
+.PHONY: own help setup build model demo example test lint bench bench-peers peers clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: ## install what the build needs (Debian packages; says what is missing elsewhere)
 	@command -v cargo >/dev/null || { echo "Rust is missing: install it from https://rustup.rs and try again"; exit 2; }
@@ -84,7 +84,13 @@ lint: setup own ## formatting, clippy and documentation, warnings denied
 bench: build ## measure embedding speed, beside sentence-transformers where `make peers` has installed it
 	@tests/bench/embed.sh $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)"
 
-peers: ## install the programs that `make bench` compares with (Python, several GB)
+# Options of tests/bench/peers.py; GGUF=FILE is the model for llama.cpp.
+PEERS_FLAGS ?=
+
+bench-peers: build ## measure embedding in every precision beside the peers: one table, in Markdown
+	@tests/bench/peers.py $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)" $(if $(GGUF),--gguf "$(GGUF)") $(PEERS_FLAGS)
+
+peers: ## install the programs that `make bench` and `bench-peers` compare with (Python, several GB)
 	@python3 -m venv "$(CACHE)/xunpin/peers"
 	@"$(CACHE)/xunpin/peers/bin/pip" install -q sentence-transformers torch hnswlib usearch faiss-cpu numpy pytrec-eval-terrier
 

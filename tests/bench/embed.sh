@@ -12,17 +12,7 @@ peer=$root/../shared/bench/peer_embed.py
 texts=${TEXTS:-}
 if [ -z "$texts" ]; then
   texts=$(mktemp) && trap 'rm -f "$texts"' EXIT
-  python3 - "$root" > "$texts" <<'PYTHON'
-import csv, json, os, sys
-root = sys.argv[1]
-beauty = root + "/../shared/data/beauty/products.csv"
-if os.path.exists(beauty):
-    products = list(csv.DictReader(open(beauty, encoding="utf-8")))[:600]
-else:
-    products = [json.loads(line) for line in open(root + "/fixtures/catalogue/products.jsonl", encoding="utf-8")]
-for product in products:
-    print(" ".join(product["title"].split()))
-PYTHON
+  python3 "$root/tests/bench/titles.py" > "$texts"
 fi
 folder=$("$xunpin" model list --format json | python3 -c 'import json, sys
 print(next(m["folder"] for m in json.load(sys.stdin)["models"] if m["name"] == sys.argv[1]))' "$model")

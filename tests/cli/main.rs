@@ -12,6 +12,8 @@ mod full_text;
 mod kill;
 mod life;
 mod measure;
+mod precision;
+mod rebuild;
 mod relevance;
 mod search;
 mod support;

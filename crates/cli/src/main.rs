@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod exit;
+mod memory;
 mod output;
 mod progress;
 mod stop;
@@ -16,17 +17,19 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
-use commands::{bench, delete, embed, eval, index, model, search, stats, tune, verify, word2vec};
+use commands::{bench, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     threads::settle(cli.command.threads());
     let done = match cli.command {
         Command::Model(ModelCommand::Pull(args)) => model::pull(&args),
+        Command::Model(ModelCommand::Prepare(args)) => model::prepare(&args),
         Command::Model(ModelCommand::List { format }) => model::list(format),
         Command::Model(ModelCommand::Verify { model, format }) => model::verify(&model, format),
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Delete(args) => delete::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Stats(args) => stats::run(&args),
@@ -39,8 +42,12 @@ fn main() -> ExitCode {
         Command::Word2vec(Word2VecCommand::Similar(args)) => word2vec::similar(&args),
         Command::Word2vec(Word2VecCommand::Analogy(args)) => word2vec::analogy(&args),
         Command::Bench(BenchCommand::Embed(args)) => bench::embed(&args),
+        Command::Bench(BenchCommand::Cell(args)) => bench::cell(&args),
+        Command::Bench(BenchCommand::Cold(args)) => bench::cold(&args),
         Command::Bench(BenchCommand::Search(args)) => bench::search(&args),
         Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
     };
-    exit::code(done)
+    let code = exit::code(done);
+    bench::tell();
+    code
 }

@@ -45,4 +45,35 @@ impl Fingerprint {
         compare("max_tokens", self.max_tokens.to_string(), other.max_tokens.to_string());
         found
     }
+
+    /// True if the two are one model run in two precisions: the vectors are close, and still not interchangeable.
+    pub fn differs_in_precision_alone(&self, other: &Self) -> bool {
+        let alike = Self { precision: other.precision.clone(), ..self.clone() };
+        self.precision != other.precision && alike.differences(other).is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_precision_is_told_from_a_model() {
+        let print = |weights: &str, precision: &str| Fingerprint {
+            model: "m".into(),
+            architecture: "a".into(),
+            weights: weights.into(),
+            tokenizer: "t".into(),
+            prompts: BTreeMap::new(),
+            pooling: "mean".into(),
+            dimension: 8,
+            precision: precision.into(),
+            max_tokens: 16,
+        };
+        let f32 = print("1", "f32");
+        assert!(f32.differs_in_precision_alone(&print("1", "int8")));
+        assert!(!f32.differs_in_precision_alone(&print("2", "int8")));
+        assert!(!f32.differs_in_precision_alone(&f32.clone()));
+        assert_eq!(f32.differences(&print("1", "int8")), ["precision: f32 is not int8"]);
+    }
 }

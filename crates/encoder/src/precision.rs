@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floats: the reference.
-    #[default]
+    /// 32-bit floats on candle: the reference.
     F32,
     /// Weights as bfloat16.
     Bf16,
     /// Weights as 8-bit integers, one scale an output channel; activations as 8-bit integers, one scale a token.
+    #[default]
     Int8,
 }
 
@@ -57,7 +57,7 @@ impl FromStr for Precision {
     }
 }
 
-/// A prepared file, as [`prepare`] left it.
+/// A prepared file, as [`prepare`](crate::prepare) left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prepared {
@@ -69,7 +69,7 @@ pub struct Prepared {
     pub made: bool,
 }
 
-/// What [`verify_prepared`] found of one file.
+/// What [`verify_prepared`](crate::verify_prepared) found of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreparedState {

@@ -25,7 +25,8 @@ fn encode(encoder: &LlmEncoder, texts: &[&str]) -> Matrix {
 }
 
 fn with_options(threads: Option<usize>, batch_tokens: usize) -> LlmEncoder {
-    LlmEncoder::open(&tiny_folder(), EncoderOptions { threads, batch_tokens }).unwrap()
+    LlmEncoder::open(&tiny_folder(), EncoderOptions { threads, batch_tokens, ..EncoderOptions::default() })
+        .unwrap()
 }
 
 #[test]

@@ -28,10 +28,20 @@ pub(crate) struct Draft {
     vector: Option<Vec<f32>>,
 }
 
+impl Draft {
+    /// Keeps a vector that was made elsewhere from the same text, as the hash tells. True if it was taken.
+    pub(crate) fn reuse(&mut self, content_hash: u128, vector: impl FnOnce() -> Option<Vec<f32>>) -> bool {
+        if self.need == Need::Embedding && self.hash == content_hash {
+            self.vector = vector();
+        }
+        self.vector.is_some()
+    }
+}
+
 impl Engine {
     /// Renders `products`, whose ids differ from each other, and compares them with the index.
     pub(crate) fn draft(&self, products: Vec<Product>) -> Result<Vec<Draft>, EngineError> {
-        let encoder = self.encoder()?;
+        let encoder = self.document_encoder()?;
         let ids: Vec<&str> = products.iter().map(|p| p.id.as_str()).collect();
         let entries = self.index.lookup(&ids)?;
         let mut drafts = Vec::with_capacity(products.len());
@@ -61,7 +71,7 @@ impl Engine {
     /// Embeds the drafts that need it and commits all of them with whatever `batch` already holds. Other writers wait for
     /// the commit alone, not for the embedding.
     pub(crate) fn commit(&self, mut drafts: Vec<Draft>, mut batch: Batch) -> Result<Applied, EngineError> {
-        let encoder = self.encoder()?.as_ref();
+        let encoder = self.document_encoder()?.as_ref();
         embed(encoder, &mut drafts)?;
         let _one_writes = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         // Another writer may have changed or deleted, since it was drafted, a product whose vector was to be kept.

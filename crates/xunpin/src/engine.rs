@@ -1,5 +1,5 @@
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use xunpin_core::{Encoder, Product};
@@ -7,9 +7,11 @@ use xunpin_index::{Batch, Index, Stats, VerifyReport};
 use xunpin_ingest::content_hash;
 
 use crate::EngineError;
-use crate::builder::{EngineBuilder, ModelChoice, load_encoder};
+use crate::builder::EngineBuilder;
 use crate::fields::Fields;
 use crate::lexical::{Lexical, LexicalNote};
+use crate::model::{Model, ModelOptions};
+use crate::rebuild::Unfinished;
 use crate::settings::Settings;
 use crate::tune::StoredWeights;
 use crate::word2vec::Statics;
@@ -25,10 +27,7 @@ pub struct Engine {
     pub(crate) weights: StoredWeights,
     /// Held while a commit is checked against the index and applied.
     pub(crate) writing: Mutex<()>,
-    choice: ModelChoice,
-    threads: Option<usize>,
-    encoder: OnceLock<Arc<dyn Encoder>>,
-    loading: Mutex<()>,
+    pub(crate) model: Model,
 }
 
 /// What [`Engine::delete`] did.
@@ -40,7 +39,7 @@ pub struct DeleteReport {
     pub unknown: Vec<String>,
 }
 
-/// Something that had to be mended; the engine works.
+/// Something that had to be mended, or that is not as it should be; the engine works.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Note {
@@ -50,6 +49,9 @@ pub enum Note {
     /// About the full-text index.
     #[error("{0}")]
     Lexical(LexicalNote),
+    /// The index is not all that it is meant to be yet.
+    #[error("{0}")]
+    Unfinished(Unfinished),
 }
 
 impl Engine {
@@ -58,7 +60,7 @@ impl Engine {
         EngineBuilder::new(path.as_ref())
     }
 
-    pub(crate) fn new(index: Index, settings: Settings, choice: ModelChoice, threads: Option<usize>) -> Self {
+    pub(crate) fn new(index: Index, settings: Settings, model: ModelOptions) -> Self {
         let engine = Self {
             fields: Fields::default(),
             lexical: Lexical::new(index.path()),
@@ -67,10 +69,7 @@ impl Engine {
             index,
             settings,
             writing: Mutex::new(()),
-            choice,
-            threads,
-            encoder: OnceLock::new(),
-            loading: Mutex::new(()),
+            model: Model::new(model),
         };
         // A writer mends at once what an interrupted one left; a reader when it needs it. Words are cut only if there is
         // something to mend.
@@ -78,37 +77,24 @@ impl Engine {
         engine
     }
 
-    /// What opening or following the store had to mend, oldest first.
+    /// What opening or following the store had to mend, oldest first, and whether the index is unfinished.
     pub fn notes(&self) -> Vec<Note> {
+        let unfinished = self.unfinished_rebuild().ok().flatten().map(Note::Unfinished);
         let index = self.index.notes().into_iter().map(Note::Index);
-        index.chain(self.lexical.notes().into_iter().map(Note::Lexical)).collect()
+        let lexical = self.lexical.notes().into_iter().map(Note::Lexical);
+        index.chain(lexical).chain(unfinished).collect()
     }
 
-    /// The model, loaded on first use (a second or two): call it at start-up to have the first search quick. Refuses a
-    /// model that did not make the index's vectors.
+    /// The model that encodes queries, loaded on first use (a second or two): call it at start-up to have the first search
+    /// quick. Refuses a model that did not make the index's vectors, and another precision of the one that did unless
+    /// [`EngineBuilder::allow_precision_mismatch`] allows it.
     pub fn encoder(&self) -> Result<&Arc<dyn Encoder>, EngineError> {
-        if let Some(encoder) = self.encoder.get() {
-            return Ok(encoder);
-        }
-        let _one_loads = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoder) = self.encoder.get() {
-            return Ok(encoder);
-        }
-        let encoder = match &self.choice {
-            ModelChoice::Given(encoder) => encoder.clone(),
-            ModelChoice::Named(name) => load_encoder(name, self.threads)?,
-            ModelChoice::OfTheIndex => load_encoder(&self.settings.model, self.threads)?,
-        };
-        let differences = encoder.fingerprint().differences(self.index.fingerprint());
-        if !differences.is_empty() {
-            return Err(EngineError::OtherModel {
-                path: self.index.path().into(),
-                model: encoder.fingerprint().model.clone(),
-                made_by: self.settings.model.clone(),
-                differences,
-            });
-        }
-        Ok(self.encoder.get_or_init(|| encoder))
+        self.model.encoder(&self.index, &self.settings.model)
+    }
+
+    /// The model that encodes products.
+    pub(crate) fn document_encoder(&self) -> Result<&Arc<dyn Encoder>, EngineError> {
+        self.model.document_encoder(&self.index, &self.settings.model)
     }
 
     /// The product with the shop's id `id`.

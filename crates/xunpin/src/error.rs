@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use crate::rebuild::Unfinished;
 use xunpin_core::EncodeError;
 use xunpin_encoder::ModelError;
 use xunpin_index::IndexError;
@@ -121,7 +122,7 @@ pub enum EngineError {
     /// The caller opened the index with a model that did not make its vectors.
     #[error(
         "the index {} was made by another model than `{model}`: {}. Open it with `{made_by}`, or make a new index with the \
-         new model", path.display(), differences.join("; ")
+         new model: `xunpin rebuild --into NEW --model {model}`", path.display(), differences.join("; ")
     )]
     OtherModel {
         /// The index.
@@ -132,6 +133,60 @@ pub enum EngineError {
         made_by: String,
         /// What differs, one phrase a field.
         differences: Vec<String>,
+    },
+    /// The caller opened the index with its own model in another precision.
+    #[error(
+        "the index {} holds {made_with} vectors and was opened in {given}. Open it in {made_with} (`--precision {made_with}`), or \
+         make a new index in {given} (`xunpin rebuild --into NEW --precision {given}`). To encode queries in {given} all the same, \
+         say so (`--allow-precision-mismatch`)", path.display()
+    )]
+    OtherPrecision {
+        /// The index.
+        path: PathBuf,
+        /// The precision asked for.
+        given: String,
+        /// The precision of the index's vectors.
+        made_with: String,
+    },
+    /// The caller opened the index with another precision, which is allowed for queries, and would put products in.
+    #[error(
+        "the index {} holds {made_with} vectors; products can't be put in with {given} ones. Open it in {made_with} to write",
+        path.display()
+    )]
+    MixedPrecision {
+        /// The index.
+        path: PathBuf,
+        /// The precision it was opened in.
+        given: String,
+        /// The precision of the index's vectors.
+        made_with: String,
+    },
+    /// A newer version made the index in a precision that this one lacks.
+    #[error(
+        "the index {} was made in the precision `{precision}`, which this version doesn't know; use a newer one, or make a new \
+         index with `xunpin rebuild --into NEW`", path.display()
+    )]
+    UnknownPrecision {
+        /// The index.
+        path: PathBuf,
+        /// What its fingerprint says.
+        precision: String,
+    },
+    /// The caller would rebuild into a folder that can't take it.
+    #[error("{}: {problem}; give the rebuild another folder, or remove this one first", path.display())]
+    RebuildTarget {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        problem: String,
+    },
+    /// The caller would rebuild from an index that is itself unfinished.
+    #[error("{}: {unfinished}", path.display())]
+    UnfinishedSource {
+        /// The index.
+        path: PathBuf,
+        /// What it lacks.
+        unfinished: Unfinished,
     },
     /// The engine was opened to read and was asked to write.
     #[error("the index {} is open read-only; open it with `EngineBuilder::open` to write", path.display())]
@@ -171,6 +226,8 @@ impl EngineError {
     pub fn is_wrong_use(&self) -> bool {
         match self {
             Self::Query(_) | Self::OtherModel { .. } | Self::ReadOnly { .. } | Self::NoModel { .. } => true,
+            Self::OtherPrecision { .. } | Self::MixedPrecision { .. } => true,
+            Self::RebuildTarget { .. } | Self::UnfinishedSource { .. } => true,
             Self::Field(_) | Self::Weight(_) | Self::NothingJudged { .. } => true,
             Self::NoWord2Vec { .. } | Self::NoCommonWord { .. } | Self::Pooling(_) => true,
             Self::Product { .. } | Self::Resolve(_) | Self::Mapping(_) | Self::Filter(_) => true,

@@ -36,18 +36,22 @@ mod fields;
 mod full_text;
 mod ingest;
 mod lexical;
+mod model;
 mod products;
+mod rebuild;
 mod search;
 mod settings;
 mod tune;
 mod word2vec;
 
-pub use builder::{EngineBuilder, load_encoder};
+pub use builder::EngineBuilder;
 pub use engine::{DeleteReport, Engine, Note};
 pub use error::EngineError;
 pub use full_text::FullTextStats;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 pub use lexical::LexicalNote;
+pub use model::load_encoder;
+pub use rebuild::{Carried, RebuildOptions, RebuildProgress, RebuildReport, Unfinished};
 pub use tune::TuneReport;
 pub use word2vec::{CatalogueCorpus, SentenceEncoderHandle, Word2VecReport};
 
@@ -55,6 +59,7 @@ pub use xunpin_core::{
     AttributeValue, CompareOp, DocId, EncodeError, Encoder, ExactKind, Field, Filter, Fingerprint, Literal,
     Matrix, Product, Role, Strategy,
 };
+pub use xunpin_encoder::{self as encoder, Precision, PrecisionError};
 pub use xunpin_eval as eval;
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;

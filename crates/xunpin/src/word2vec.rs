@@ -154,7 +154,7 @@ impl std::ops::Deref for CatalogueCorpus {
 }
 
 /// What giving an index its word vectors did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Word2VecReport {
     /// Words with a vector.
@@ -232,6 +232,16 @@ impl Engine {
         };
         self.install(encoder, &mut report)?;
         Ok(report)
+    }
+
+    /// Gives this index the word vectors of `from`, unless it has them. False where there are none.
+    pub(crate) fn word2vec_take(&self, from: &Engine) -> Result<bool, EngineError> {
+        let Some(model) = from.statics.model(&from.index)? else { return Ok(false) };
+        let taken = Record { model: model.encoder.content_hash(), complete: true };
+        if record(&self.index)? != Some(taken) {
+            self.install(model.encoder.clone(), &mut Word2VecReport::default())?;
+        }
+        Ok(true)
     }
 
     /// The word vectors of the index, to look into.

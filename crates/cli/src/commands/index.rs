@@ -96,6 +96,9 @@ fn open_engine(args: &IndexArgs) -> anyhow::Result<Engine> {
     } else if let Some(model) = &args.model {
         builder = builder.model(model);
     }
+    if let Some(precision) = args.precision.precision {
+        builder = builder.precision(precision);
+    }
     let engine = builder.create()?;
     // Now rather than after the first lines are read: a model that doesn't fit is told at once.
     engine.encoder()?;
@@ -173,7 +176,8 @@ fn dry_run(args: &IndexArgs, mut catalogue: Catalogue) -> anyhow::Result<Done> {
         let engine = builder(&args.index).open_read_only()?;
         (engine.encoder()?.clone(), engine.template().clone())
     } else {
-        (xunpin::load_encoder(model_of_a_new_index(args), None)?, Template::default())
+        let precision = args.precision.precision.unwrap_or_default();
+        (xunpin::load_encoder(model_of_a_new_index(args), precision, None)?, Template::default())
     };
     let info = catalogue.info().cloned();
     let mut products = Vec::new();

@@ -8,6 +8,7 @@ pub(crate) mod index;
 mod judged;
 pub(crate) mod model;
 mod notes;
+pub(crate) mod rebuild;
 pub(crate) mod search;
 pub(crate) mod stats;
 pub(crate) mod tune;
@@ -16,12 +17,21 @@ pub(crate) mod word2vec;
 
 use xunpin::{Engine, EngineBuilder, Mode};
 
-use crate::args::{IndexDir, RetrievalArgs, StrategyArg};
+use crate::args::{IndexDir, QueryPrecision, RetrievalArgs, StrategyArg};
 use crate::exit::wrong_use;
 
 /// Starts opening the index a command names.
 fn builder(index: &IndexDir) -> EngineBuilder {
     Engine::builder(&index.index)
+}
+
+/// The same for a command that puts queries to it.
+fn query_builder(index: &IndexDir, precision: &QueryPrecision) -> EngineBuilder {
+    let builder = builder(index).allow_precision_mismatch(precision.allow_precision_mismatch);
+    match precision.precision.precision {
+        Some(precision) => builder.precision(precision),
+        None => builder,
+    }
 }
 
 /// A request for `k` products, as the flags say.

@@ -1,10 +1,13 @@
 use std::path::Path;
+use std::time::Instant;
 
 use indicatif::ProgressBar;
 use serde_json::json;
+use xunpin::Precision;
+use xunpin::encoder::{self, ModelError, Prepared, PreparedState};
 use xunpin::models::{FileState, ModelState, Phase, PullEvent, PullOptions, PulledFrom, Source};
 
-use crate::args::{Format, PullArgs, SourceArg};
+use crate::args::{Format, PrepareArgs, PullArgs, SourceArg};
 use crate::exit::{Done, wrong_use};
 use crate::output::{self, bytes, table};
 use crate::progress;
@@ -54,7 +57,65 @@ pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
     if let Some(notice) = &licence.notice {
         output::line(notice)?;
     }
+    // The model is in place; what can't be prepared now is prepared, or refused, when it is opened.
+    match make(&report.folder, Precision::Int8) {
+        Ok(made) => output::line(made)?,
+        Err(error) => eprintln!("note: int8 was not prepared: {error}"),
+    }
     Ok(Done::Fully)
+}
+
+/// A prepared file, and the seconds it took.
+struct Made {
+    precision: Precision,
+    file: Prepared,
+    seconds: f64,
+}
+
+impl std::fmt::Display for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { precision, file, seconds } = self;
+        match file.made {
+            true => write!(f, "{precision}: prepared in {seconds:.1} s, {}", bytes(file.bytes))?,
+            false => write!(f, "{precision}: was prepared already, {}", bytes(file.bytes))?,
+        }
+        write!(f, "\nfile: {}", file.path.display())
+    }
+}
+
+fn make(folder: &Path, precision: Precision) -> Result<Made, ModelError> {
+    let started = Instant::now();
+    let file = encoder::prepare(folder, precision)?;
+    Ok(Made { precision, file, seconds: started.elapsed().as_secs_f64() })
+}
+
+pub(crate) fn prepare(args: &PrepareArgs) -> anyhow::Result<Done> {
+    let folder = xunpin::models::resolve(&args.model).map_err(wrong_use)?;
+    let mut prepared = Vec::new();
+    for &precision in &args.precision {
+        let made = make(&folder, precision)?;
+        if args.format == Format::Table {
+            output::line(&made)?;
+        }
+        prepared.push(made);
+    }
+    if args.format == Format::Json {
+        let prepared: Vec<_> = prepared
+            .iter()
+            .map(|Made { precision, file, seconds }| {
+                json!({"precision": precision, "path": file.path, "bytes": file.bytes, "made": file.made,
+                       "seconds": seconds})
+            })
+            .collect();
+        output::json(&json!({"schema": "xunpin.model-prepare.v1", "folder": folder, "prepared": prepared}))?;
+    }
+    Ok(Done::Fully)
+}
+
+/// The precisions that a folder has a prepared file for, with its length.
+fn prepared(folder: &Path) -> Vec<(Precision, u64)> {
+    let length = |precision| encoder::prepared_path(folder, precision).metadata().ok().map(|meta| meta.len());
+    Precision::ALL.into_iter().filter_map(|precision| Some((precision, length(precision)?))).collect()
 }
 
 fn show(bar: &ProgressBar, event: PullEvent) {
@@ -88,8 +149,13 @@ pub(crate) fn list(format: Format) -> anyhow::Result<Done> {
             let models: Vec<_> = models
                 .iter()
                 .map(|m| {
+                    let prepared: Vec<_> = prepared(&m.folder)
+                        .iter()
+                        .map(|(precision, bytes)| json!({"precision": precision, "bytes": bytes}))
+                        .collect();
                     json!({"name": m.name, "known": m.known, "state": state(m.state), "folder": m.folder,
-                           "bytes": m.size, "bytes_on_disk": m.size_on_disk, "licence": m.licence})
+                           "bytes": m.size, "bytes_on_disk": m.size_on_disk, "prepared": prepared,
+                           "licence": m.licence})
                 })
                 .collect();
             output::json(&json!({"schema": "xunpin.models.v1", "models": models}))?;
@@ -100,10 +166,17 @@ pub(crate) fn list(format: Format) -> anyhow::Result<Done> {
                 .map(|m| {
                     let size = bytes(m.size.unwrap_or(m.size_on_disk));
                     let licence = m.licence.clone().unwrap_or_default();
-                    vec![m.name.clone(), state(m.state).into(), size, licence, m.folder.display().to_string()]
+                    let prepared: Vec<String> =
+                        prepared(&m.folder).iter().map(|(precision, _)| precision.to_string()).collect();
+                    let folder = m.folder.display().to_string();
+                    vec![m.name.clone(), state(m.state).into(), size, prepared.join(" "), licence, folder]
                 })
                 .collect();
-            output::line(table::render(&["model", "state", "size", "licence", "folder"], &[2], rows))?;
+            output::line(table::render(
+                &["model", "state", "size", "prepared", "licence", "folder"],
+                &[2],
+                rows,
+            ))?;
         }
     }
     Ok(Done::Fully)
@@ -124,7 +197,12 @@ pub(crate) fn verify(model: &str, format: Format) -> anyhow::Result<Done> {
         bar.set_length(total);
         bar.set_position(done);
     })?;
+    bar.set_message("prepared files");
+    let prepared = encoder::verify_prepared(&folder);
     bar.finish_and_clear();
+    // Where the model's own files are bad, that is what is to be told.
+    let prepared = if report.is_ok() { prepared? } else { prepared.unwrap_or_default() };
+    let ok = report.is_ok() && prepared.iter().all(|file| file.ok);
     match format {
         Format::Json => {
             let files: Vec<_> = report
@@ -135,11 +213,16 @@ pub(crate) fn verify(model: &str, format: Format) -> anyhow::Result<Done> {
                 )
                 .collect();
             output::json(&json!({"schema": "xunpin.model-verify.v1", "folder": report.folder,
-                "manifest": report.manifest, "ok": report.is_ok(), "files": files}))?;
+                "manifest": report.manifest, "ok": ok, "files": files,
+                "prepared": prepared.iter().map(prepared_json).collect::<Vec<_>>()}))?;
         }
         Format::Table => {
             for file in &report.files {
                 output::line(format!("{}: {}", file.path, file.state))?;
+            }
+            for file in &prepared {
+                let state = file.problem.as_deref().unwrap_or(if file.ok { "ok" } else { "damaged" });
+                output::line(format!("{}: {state}", file.path.display()))?;
             }
             let by = match &report.manifest {
                 Some(_) => "size and sha256 of every file compared with the known ones",
@@ -147,14 +230,24 @@ pub(crate) fn verify(model: &str, format: Format) -> anyhow::Result<Done> {
                     "no known model of that name: only the safetensors headers were compared with the files' sizes"
                 }
             };
-            output::line(format!("{} ({by})", if report.is_ok() { "all good" } else { "damaged" }))?;
+            output::line(format!("{} ({by})", if ok { "all good" } else { "damaged" }))?;
             if let (false, Some(name)) = (report.is_ok(), &report.manifest) {
                 output::line(format!("`xunpin model pull {name}` replaces what is damaged"))?;
             }
+            for file in prepared.iter().filter(|file| !file.ok) {
+                let (path, precision) = (file.path.display(), file.precision);
+                output::line(format!(
+                    "remove {path}, and `xunpin model prepare {model} --precision {precision}` makes it again"
+                ))?;
+            }
         }
     }
-    if !report.is_ok() {
+    if !ok {
         anyhow::bail!("{} is damaged", report.folder.display());
     }
     Ok(Done::Fully)
+}
+
+fn prepared_json(file: &PreparedState) -> serde_json::Value {
+    json!({"path": file.path, "precision": file.precision, "ok": file.ok, "problem": file.problem})
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use xunpin::{Engine, Rules, SearchRequest};
 
 use super::notes::Notes;
-use super::{builder, request};
+use super::{query_builder, request};
 use crate::args::{HitFormat, SearchArgs};
 use crate::exit::{Done, wrong_use};
 use crate::output::{self, count, hits};
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<Done> {
         let placement = rules.for_query(request.query());
         request = request.with_placement(placement);
     }
-    let engine = builder(&args.index).open_read_only()?;
+    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if let (Some(rules), Some(path)) = (&rules, &args.rules) {
         tell_unknown_ids(&engine, rules, path)?;

@@ -2,9 +2,9 @@ use serde::Serialize;
 use serde_json::Value;
 use xunpin::{Engine, TuneReport, Weights};
 
-use super::builder;
 use super::judged::Judged;
 use super::notes::Notes;
+use super::{builder, query_builder};
 use crate::args::{Format, TuneArgs};
 use crate::exit::Done;
 use crate::output::{self, count, table};
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<Done> {
         return show(&engine.weights()?, args.format);
     }
     let judged = Judged::read(&args.judged)?;
-    let engine = builder(&args.index).open()?;
+    let engine = query_builder(&args.index, &args.precision).open()?;
     let mut notes = Notes::of(&engine);
     let report = learn(&engine, &judged);
     notes.tell(&engine);

@@ -1,101 +1,207 @@
-use std::time::{Duration, Instant};
-
 use anyhow::Context;
 use serde::Serialize;
-use xunpin::Role;
-use xunpin::eval::Latency;
+use xunpin::Precision;
 
-use super::round;
+use super::cell::{Cell, documents};
+use super::{child, round};
 use crate::args::{BenchEmbedArgs, Format};
-use crate::exit::{Done, WrongUse};
-use crate::{output, threads};
-
-/// Documents a call: what indexing embeds between two commits.
-const BATCH: usize = 128;
-
-/// The queries that the peers' benchmark asks.
-const QUERIES: [&str; 4] = ["敏感肌抗老", "油皮控油祛痘洗面奶", "熬夜黑眼圈眼霜", "送给五十岁妈妈的抗皱套装"];
+use crate::exit::Done;
+use crate::memory::Memory;
+use crate::output::{self, bytes, count, table, thousands};
+use crate::threads;
 
 #[derive(Serialize)]
-struct EmbedBench {
+struct Report {
     schema: &'static str,
     model: String,
-    precision: String,
-    threads: usize,
     docs: usize,
     /// Tokens of all documents, prompts and special tokens included.
     tokens: usize,
-    load_s: f64,
-    docs_per_s: f64,
-    tokens_per_s: f64,
-    query_p50_ms: f64,
-    query_p95_ms: f64,
+    /// What the cosines are to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<Precision>,
+    /// One for each precision and number of threads.
+    cells: Vec<Measured>,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    #[serde(flatten)]
+    cell: Cell,
+    /// Of the documents' vectors to the reference's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cosine: Option<Cosine>,
+}
+
+#[derive(Serialize)]
+struct Cosine {
+    mean: f64,
+    least: f64,
 }
 
 pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
-    let text = std::fs::read_to_string(&args.texts)
-        .with_context(|| format!("{}: cannot be read", args.texts.display()))?;
-    let docs: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
-    if docs.is_empty() {
-        let message = format!("{} holds no text; one document a line is expected", args.texts.display());
-        return Err(WrongUse(message).into());
+    // A mistake is told before anything is measured.
+    documents(&args.texts)?;
+    let mut precisions = args.precision.clone();
+    if precisions.is_empty() {
+        precisions.push(Precision::default());
     }
-    let started = Instant::now();
-    let encoder = xunpin::load_encoder(&args.model, None)?;
-    let load_s = started.elapsed().as_secs_f64();
-    // The first call faults the weights in from the page cache.
-    encoder.encode(&docs[..docs.len().min(BATCH)], Role::Document)?;
-    let started = Instant::now();
-    for batch in docs.chunks(BATCH) {
-        encoder.encode(batch, Role::Document)?;
+    let mut threads = args.threads.clone();
+    if threads.is_empty() {
+        threads.push(threads::settled());
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let mut tokens = 0;
-    for doc in &docs {
-        tokens += encoder.count_tokens(doc, Role::Document)?;
-    }
-    let mut times = Vec::new();
-    for _ in 0..5 {
-        for query in QUERIES {
-            times.push(time(|| encoder.encode(&[query], Role::Query))?);
+    let exact = precisions.contains(&Precision::F32).then_some(Precision::F32);
+    let reference = args.reference.or(exact);
+    let mut rows: Option<Vec<f32>> = None;
+    let mut cells = Vec::new();
+    for &precision in &precisions {
+        for &threads in &threads {
+            let (cell, vectors) = run(args, precision, threads, &args.lengths, reference.is_some())?;
+            if rows.is_none() && reference == Some(precision) {
+                rows = Some(vectors.clone());
+            }
+            cells.push((cell, vectors));
         }
     }
-    let latency = Latency::of(&times).context("no query was timed")?;
-    let result = EmbedBench {
-        schema: "xunpin.bench.embed.v1",
-        model: encoder.fingerprint().model.clone(),
-        precision: encoder.fingerprint().precision.clone(),
-        threads: threads::settled(),
-        docs: docs.len(),
-        tokens,
-        load_s: round(load_s, 2),
-        docs_per_s: round(docs.len() as f64 / seconds, 1),
-        tokens_per_s: round(tokens as f64 / seconds, 0),
-        query_p50_ms: round(latency.p50_ms, 1),
-        query_p95_ms: round(latency.p95_ms, 1),
+    if let (None, Some(reference)) = (&rows, reference) {
+        rows = Some(run(args, reference, threads::settled(), &[], true)?.1);
+    }
+    let (model, docs, tokens) = {
+        let (first, _) = cells.first().context("nothing was measured")?;
+        (first.model.clone(), first.docs, first.tokens)
     };
+    let cells = cells.into_iter().map(|(cell, vectors)| {
+        let cosine = rows.as_deref().and_then(|rows| cosine(rows, &vectors, docs));
+        Measured { cell, cosine }
+    });
+    let schema = "xunpin.bench.embed.v2";
+    let report = Report { schema, model, docs, tokens, reference, cells: cells.collect() };
     match args.format {
-        Format::Json => output::json_line(&mut std::io::stdout().lock(), &result)?,
-        Format::Table => {
-            output::line(format!("{} {}, {} threads", result.model, result.precision, result.threads))?;
-            output::line(format!(
-                "{} documents of {:.1} tokens: {} a second",
-                result.docs,
-                tokens as f64 / docs.len() as f64,
-                result.docs_per_s
-            ))?;
-            output::line(format!(
-                "one query: {} ms p50, {} ms p95",
-                result.query_p50_ms, result.query_p95_ms
-            ))?;
-            output::line(format!("model loaded in {} s", result.load_s))?;
-        }
+        Format::Json => output::json_line(&mut std::io::stdout().lock(), &report)?,
+        Format::Table => print(&report)?,
     }
     Ok(Done::Fully)
 }
 
-fn time<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<Duration, E> {
-    let started = Instant::now();
-    work()?;
-    Ok(started.elapsed())
+/// Measures one cell in a process of its own; the documents' vectors come with it if they are wanted.
+fn run(
+    args: &BenchEmbedArgs,
+    precision: Precision,
+    threads: usize,
+    lengths: &[usize],
+    vectors: bool,
+) -> anyhow::Result<(Cell, Vec<f32>)> {
+    let texts = args.texts.to_str().context("the name of the file of texts is not Unicode")?;
+    let lengths: Vec<String> = lengths.iter().map(usize::to_string).collect();
+    let mut command: Vec<String> = ["bench", "cell"].map(String::from).to_vec();
+    command.push(format!("--model={}", args.model));
+    command.push(format!("--precision={precision}"));
+    command.push(format!("--threads={threads}"));
+    if !lengths.is_empty() {
+        command.push(format!("--lengths={}", lengths.join(",")));
+    }
+    if vectors {
+        command.push("--vectors".to_owned());
+    }
+    command.extend(["--".to_owned(), texts.to_owned()]);
+    let out = child::run(&command)?.stdout;
+    let end = out.iter().position(|byte| *byte == b'\n').context("a cell reported nothing")?;
+    let cell = serde_json::from_slice(&out[..end]).context("a cell's report can't be read")?;
+    let values = out[end + 1..].as_chunks::<4>().0;
+    Ok((cell, values.iter().map(|value| f32::from_le_bytes(*value)).collect()))
+}
+
+/// Cosines of `rows` unit vectors to those of the reference; none if the two don't match.
+fn cosine(reference: &[f32], vectors: &[f32], rows: usize) -> Option<Cosine> {
+    if rows == 0 || reference.is_empty() || reference.len() != vectors.len() {
+        return None;
+    }
+    let width = reference.len() / rows;
+    let (mut sum, mut least) = (0.0, f64::INFINITY);
+    for (a, b) in reference.chunks_exact(width).zip(vectors.chunks_exact(width)) {
+        let cosine: f64 = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+        sum += cosine;
+        least = cosine.min(least);
+    }
+    Some(Cosine { mean: round(sum / rows as f64, 6), least: round(least, 6) })
+}
+
+fn print(report: &Report) -> anyhow::Result<()> {
+    output::line(format!(
+        "{}: {} of {:.1} tokens",
+        report.model,
+        count(report.docs, "document", "documents"),
+        report.tokens as f64 / report.docs as f64
+    ))?;
+    let name = |cell: &Cell| [cell.precision.to_string(), cell.threads.to_string()];
+    let rows = report.cells.iter().map(|Measured { cell, cosine }| {
+        let mut row = name(cell).to_vec();
+        row.push(cell.docs_per_s.to_string());
+        row.push(thousands(cell.tokens_per_s as u64));
+        row.push(format!("{} / {}", cell.query_p50_ms, cell.query_p95_ms));
+        row.push(cell.load_s.to_string());
+        row.push(cosine.as_ref().map_or_else(String::new, |c| format!("{:.4} / {:.4}", c.mean, c.least)));
+        row
+    });
+    let header =
+        ["precision", "threads", "docs/s", "tokens/s", "query ms p50 / p95", "load s", "cosine mean / least"];
+    output::line(table::render(&header, &[1, 2, 3, 4, 5, 6], rows.collect()))?;
+    if let Some(reference) = report.reference {
+        output::line(format!("cosines are to the vectors in {reference}"))?;
+    }
+    print_lengths(report)?;
+    print_memory(report)
+}
+
+fn print_lengths(report: &Report) -> anyhow::Result<()> {
+    let Some(first) = report.cells.first().filter(|measured| !measured.cell.lengths.is_empty()) else {
+        return Ok(());
+    };
+    let lengths: Vec<String> =
+        first.cell.lengths.iter().map(|length| format!("{} tokens", length.length)).collect();
+    let mut header = vec!["tokens/s (inputs/s)", "threads"];
+    header.extend(lengths.iter().map(String::as_str));
+    let rows = report.cells.iter().map(|Measured { cell, .. }| {
+        let mut row = vec![cell.precision.to_string(), cell.threads.to_string()];
+        let speed = |tokens: f64, inputs: f64| format!("{} ({inputs})", thousands(tokens as u64));
+        row.extend(cell.lengths.iter().map(|length| speed(length.tokens_per_s, length.inputs_per_s)));
+        row
+    });
+    let right: Vec<usize> = (1..header.len()).collect();
+    output::line("")?;
+    output::line(table::render(&header, &right, rows.collect()))
+}
+
+fn print_memory(report: &Report) -> anyhow::Result<()> {
+    let cells = report.cells.iter().map(|measured| &measured.cell);
+    let rows: Vec<Vec<String>> = cells
+        .filter_map(|cell| {
+            let cells = |m: &Memory| [bytes(m.resident), bytes(m.anonymous), bytes(m.files)];
+            let (loaded, worked) = (cell.memory_loaded.as_ref()?, cell.memory_worked.as_ref()?);
+            let mut row = vec![cell.precision.to_string(), cell.threads.to_string()];
+            row.extend(cells(loaded));
+            row.extend(cells(worked));
+            row.push(bytes(worked.peak));
+            Some(row)
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let header = ["memory", "threads", "loaded", "own", "mapped", "after work", "own", "mapped", "peak"];
+    output::line("")?;
+    output::line(table::render(&header, &[1, 2, 3, 4, 5, 6, 7, 8], rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosines_are_taken_row_by_row() {
+        let found = cosine(&[1.0, 0.0, 0.0, 1.0], &[1.0, 0.0, 0.6, 0.8], 2).unwrap();
+        assert_eq!((found.mean, found.least), (0.9, 0.8));
+        assert!(cosine(&[1.0, 0.0], &[1.0], 1).is_none());
+        assert!(cosine(&[], &[], 0).is_none());
+    }
 }

@@ -1,9 +1,16 @@
+mod cell;
+mod child;
+mod cold;
 mod embed;
 mod generate;
+mod lengths;
 mod random;
 mod recombine;
 mod search;
 
+pub(crate) use cell::cell;
+pub(crate) use child::tell;
+pub(crate) use cold::cold;
 pub(crate) use embed::embed;
 pub(crate) use generate::generate;
 pub(crate) use search::search;

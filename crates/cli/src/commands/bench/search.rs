@@ -8,7 +8,7 @@ use xunpin::{Engine, Mode, SearchRequest};
 use super::round;
 use crate::args::{BenchSearchArgs, Format};
 use crate::commands::notes::Notes;
-use crate::commands::{builder, needs_model};
+use crate::commands::{needs_model, query_builder};
 use crate::exit::{Done, WrongUse, wrong_use};
 use crate::output::{self, count, table};
 use crate::threads;
@@ -82,7 +82,7 @@ pub(crate) fn search(args: &BenchSearchArgs) -> anyhow::Result<Done> {
         }
     }
     let requests = read_requests(args)?;
-    let engine = builder(&args.index).open_read_only()?;
+    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if modes.iter().any(|mode| needs_model(*mode)) {
         engine.encoder()?;

@@ -7,7 +7,7 @@ use xunpin::eval::{EvalOptions, Evaluation, Latency, Metric, evaluate};
 
 use super::judged::Judged;
 use super::notes::Notes;
-use super::{builder, needs_model};
+use super::{needs_model, query_builder};
 use crate::args::{EvalArgs, Format};
 use crate::exit::Done;
 use crate::output::{self, count, table};
@@ -30,7 +30,7 @@ struct Report {
 
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<Done> {
     let judged = Judged::read(&args.judged)?;
-    let engine = builder(&args.index).open_read_only()?;
+    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if args.compare {
         return compare::run(args, &judged, &engine, &mut notes);
