@@ -2,6 +2,7 @@ use crate::ModelError;
 use crate::batch::PackedTokens;
 use crate::bert::{self, Bert, Family};
 use crate::folder::ModelFolder;
+use crate::layers::HeadShape;
 use crate::rotary::{self, Rotary, gemma3, qwen3};
 use crate::weights::Weights;
 
@@ -11,7 +12,25 @@ pub(crate) trait Backbone: Send + Sync {
     /// The states after the last layer and norm, `[tokens, width]`, rows in the order of [`PackedTokens::ids`]. Every
     /// id is below the vocabulary's size, no text longer than the model takes.
     /// A text's rows do not depend on the other texts.
-    fn forward(&self, batch: &PackedTokens) -> candle_core::Result<Vec<f32>>;
+    ///
+    /// `watch` sees the input of every product on the way: the layer's number, which product, and the rows.
+    fn forward(&self, batch: &PackedTokens, watch: &mut Watch<'_>) -> candle_core::Result<Vec<f32>>;
+}
+
+/// See [`Backbone::forward`].
+pub(crate) type Watch<'a> = dyn FnMut(usize, Product, &[f32]) + 'a;
+
+/// The products of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Product {
+    /// Queries, keys and values; the input is as wide as a state.
+    Qkv,
+    /// What attention gives; the input is as wide as all queries.
+    Output,
+    /// The first of the feed-forward layer, with its gate if it has one; the input is as wide as a state.
+    Up,
+    /// The second; the input is as wide as the inner row.
+    Down,
 }
 
 /// Names of the architectures that [`LlmEncoder::open`](crate::LlmEncoder::open) can run, as fingerprints give them:
@@ -84,6 +103,22 @@ impl Architecture {
         match self {
             Self::Rotary(_, config) => config.width,
             Self::Bert(_, config) => config.width,
+        }
+    }
+
+    /// Length of the feed-forward layer between.
+    pub(crate) fn inner_width(&self) -> usize {
+        match self {
+            Self::Rotary(_, config) => config.inner_width,
+            Self::Bert(_, config) => config.inner_width,
+        }
+    }
+
+    /// How many heads a layer has, and how wide they are.
+    pub(crate) fn heads(&self) -> HeadShape {
+        match self {
+            Self::Rotary(_, config) => config.heads,
+            Self::Bert(_, config) => config.heads,
         }
     }
 

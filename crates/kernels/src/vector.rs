@@ -23,20 +23,37 @@ pub(crate) mod inline {
         sums.iter().sum::<f32>() + rest.iter().map(|v| term(*v)).sum::<f32>()
     }
 
-    /// Least and greatest value, NaN left out; 0 counts as one of the values.
+    /// Least and greatest value, NaN left out, 0 counted as one of the values; and a sum that is 0 if all are finite, NaN
+    /// otherwise.
     #[inline(always)]
-    pub(crate) fn range_with_zero(values: &[f32]) -> (f32, f32) {
-        let (chunks, rest) = values.as_chunks::<LANES>();
-        let (mut low, mut high) = ([0f32; LANES], [0f32; LANES]);
+    pub(crate) fn range_with_zero(values: &[f32]) -> (f32, f32, f32) {
+        // As many lanes as the latency of four vectors hides.
+        const WIDE: usize = 4 * LANES;
+        let (mut low, mut high, mut damage) = ([0f32; WIDE], [0f32; WIDE], [0f32; WIDE]);
+        let mut take = |lane: usize, value: f32| {
+            low[lane] = if value < low[lane] { value } else { low[lane] };
+            high[lane] = if value > high[lane] { value } else { high[lane] };
+            damage[lane] += value * 0.0;
+        };
+        let (chunks, rest) = values.as_chunks::<WIDE>();
         for chunk in chunks {
-            for lane in 0..LANES {
-                low[lane] = if chunk[lane] < low[lane] { chunk[lane] } else { low[lane] };
-                high[lane] = if chunk[lane] > high[lane] { chunk[lane] } else { high[lane] };
+            for lane in 0..WIDE {
+                take(lane, chunk[lane]);
             }
         }
-        let low = low.iter().chain(rest).fold(0f32, |a, b| a.min(*b));
-        let high = high.iter().chain(rest).fold(0f32, |a, b| a.max(*b));
-        (low, high)
+        for (lane, value) in rest.iter().enumerate() {
+            take(lane, *value);
+        }
+        let mut width = WIDE / 2;
+        while width > 0 {
+            for lane in 0..width {
+                low[lane] = if low[lane + width] < low[lane] { low[lane + width] } else { low[lane] };
+                high[lane] = if high[lane + width] > high[lane] { high[lane + width] } else { high[lane] };
+                damage[lane] += damage[lane + width];
+            }
+            width /= 2;
+        }
+        (low[0], high[0], damage[0])
     }
 
     /// e^x to within 2 units in the last place for -87 <= x <= 88, clamped beyond; NaN stays NaN, so that damaged weights
@@ -216,16 +233,19 @@ for_each_isa! {
     /// Rounds a row to numbers of 8 bits, filling up with zeros, and returns scale and zero: `value ≈ scale * (number -
     /// zero)`. The range is that of the row, and 0 lies in it exactly. A value that is not finite makes the scale NaN.
     pub fn round_to_u8(values: &[f32], numbers: &mut [u8]) -> (f32, i32) {
-        let (low, high) = range_with_zero(values);
-        let damage = sum_by(values, |v| v * 0.0);
+        // Adding it rounds to a whole number, halves to even, which its low bits then hold.
+        const ROUND: f32 = 12_582_912.0;
+        let (low, high, damage) = range_with_zero(values);
         let scale = (high - low) / 255.0;
         let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         let zero = (-low * factor).round_ties_even();
-        let shift = zero + 0.5;
         let (numbers, rest) = numbers.split_at_mut(values.len());
         for (number, value) in numbers.iter_mut().zip(values) {
-            // The cast cuts off at 0 and 255, and turns NaN to 0.
-            *number = (value * factor + shift) as u8;
+            let at = value * factor + zero;
+            // In this order NaN becomes 0.
+            let at = if at > 0.0 { at } else { 0.0 };
+            let at = if at < 255.0 { at } else { 255.0 };
+            *number = (at + ROUND).to_bits() as u8;
         }
         rest.fill(0);
         (scale + damage, zero as i32)

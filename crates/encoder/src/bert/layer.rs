@@ -3,6 +3,7 @@ use candle_core::Result;
 use super::config::Config;
 use super::names::{self, Names};
 use crate::ModelError;
+use crate::backbone::Product;
 use crate::batch::Run;
 use crate::layers::{HeadShape, Heads, LayerNorm, Nonlinearity, Sight};
 use crate::linear::Linear;
@@ -53,7 +54,13 @@ impl Layer {
     }
 
     /// Moves `states` `[tokens, width]` one layer up.
-    pub(super) fn forward(&self, states: &mut [f32], runs: &[Run]) -> Result<()> {
+    pub(super) fn forward(
+        &self,
+        states: &mut [f32],
+        runs: &[Run],
+        watch: &mut dyn FnMut(Product, &[f32]),
+    ) -> Result<()> {
+        watch(Product::Qkv, states);
         let qkv = self.qkv.apply(states.to_vec())?;
         let query = |_: usize, values: &[f32], out: &mut [f32]| {
             out.iter_mut().zip(values).for_each(|(out, value)| *out = value * self.scale);
@@ -61,13 +68,17 @@ impl Layer {
         let key = |_: usize, values: &[f32], out: &mut [f32]| out.copy_from_slice(values);
         let heads = qkv.read(|qkv| Heads::split(qkv, self.heads, query, key))?;
         drop(qkv);
-        let attended = self.output.apply(heads.attend(runs, Sight::Full)?)?;
+        let attended = heads.attend(runs, Sight::Full)?;
+        watch(Product::Output, &attended);
+        let attended = self.output.apply(attended)?;
         attended.read(|attended| self.attention_norm.add_and_apply(states, attended))?;
         drop(attended);
 
+        watch(Product::Up, states);
         let up = self.up.apply(states.to_vec())?;
         let inner = up.read(|up| self.function.apply(up, self.inner_width))?;
         drop(up);
+        watch(Product::Down, &inner);
         self.down.apply(inner)?.read(|branch| self.mlp_norm.add_and_apply(states, branch))
     }
 }

@@ -4,7 +4,7 @@ use super::config::{Config, place_rows};
 use super::layer::{Layer, load_norm};
 use super::names::{self, Names};
 use crate::ModelError;
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Product, Watch};
 use crate::batch::PackedTokens;
 use crate::kernels::for_each_block;
 use crate::layers::LayerNorm;
@@ -65,11 +65,12 @@ impl Bert {
 }
 
 impl Backbone for Bert {
-    fn forward(&self, batch: &PackedTokens) -> candle_core::Result<Vec<f32>> {
+    fn forward(&self, batch: &PackedTokens, watch: &mut Watch<'_>) -> candle_core::Result<Vec<f32>> {
         let runs = batch.runs();
         let mut states = self.embed(batch);
-        for layer in &self.layers {
-            layer.forward(&mut states, &runs)?;
+        for (at, layer) in self.layers.iter().enumerate() {
+            let mut watch = |product: Product, rows: &[f32]| watch(at, product, rows);
+            layer.forward(&mut states, &runs, &mut watch)?;
         }
         Ok(states)
     }

@@ -10,6 +10,7 @@ mod matrix;
 mod model;
 mod pass;
 mod prepare;
+mod smoothing;
 mod table;
 
 pub(crate) use engine::PackedEngine;

@@ -8,9 +8,10 @@ use super::blueprint::Blueprint;
 use super::format::{Contents, Header, SourceFile, Writer};
 use super::matrix::Matrix;
 use super::model::padded_inner;
+use super::smoothing::{Peaks, divide_rows, scale_columns};
 use super::table::RowTable;
 use crate::ModelError;
-use crate::backbone::Architecture;
+use crate::backbone::{Architecture, Product};
 use crate::layers::{Rope, Sight};
 use crate::precision::{Precision, Prepared, PreparedState, prepared_path};
 use crate::source::Source;
@@ -124,6 +125,20 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
         Architecture::Rotary(_, config) => Blueprint::of_rotary(config, &source.folder),
         Architecture::Bert(_, config) => Blueprint::of_bert(config, &source.folder),
     };
+    let peaks = match precision {
+        Precision::Int8 => {
+            let read = match &tokenizer {
+                Some(prepared) => {
+                    let bytes = SharedBytes::from(prepared.clone());
+                    TokenizerFile::from_prepared(bytes, tokenizer_hash.clone(), tokenizer_path)?
+                }
+                None => TokenizerFile::read(&source.folder.transformer, source.folder.lower_case)?,
+            };
+            let fitted = read.fit_to(source.architecture.vocabulary(), source.max_tokens())?;
+            Some(Peaks::measure(&source, &fitted)?)
+        }
+        _ => None,
+    };
     let file = beside.as_file().try_clone().map_err(failed)?;
     let room = HEADER_ROOM + 4096 * blueprint.layers.len() as u64;
     let mut packer = Packer {
@@ -131,6 +146,7 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
         packing: if precision == Precision::Bf16 { Packing::Bf16 } else { Packing::Int8 },
         blueprint: &blueprint,
         weights: &source.weights,
+        peaks,
     };
     match &source.architecture {
         Architecture::Rotary(_, config) => packer.rotary(config)?,
@@ -158,6 +174,8 @@ struct Packer<'a> {
     packing: Packing,
     blueprint: &'a Blueprint,
     weights: &'a Weights,
+    /// Of the inputs that are evened out.
+    peaks: Option<Peaks>,
 }
 
 impl Packer<'_> {
@@ -180,35 +198,100 @@ impl Packer<'_> {
             self.writer.add("rope.sliding", &rope(config.sliding_theta))?;
         }
         for at in 0..config.layers.len() {
-            let source = |part: &str| names_of.layer(at, part);
-            let place = |part: &str| format!("layers.{at}.{part}");
-            let norms = [
-                ("attention_norm", Some(config.norms.before_attention), width, 1.0),
-                ("after_attention", config.norms.after_attention, width, 1.0),
-                ("mlp_norm", Some(config.norms.before_mlp), width, 1.0),
-                ("after_mlp", config.norms.after_mlp, width, 1.0),
-                // Rotation keeps lengths, so the scale of the scores can go in here.
-                ("query_norm", Some(names::QUERY_NORM), config.heads.width, config.scale),
-                ("key_norm", Some(names::KEY_NORM), config.heads.width, 1.0),
-            ];
-            for (part, name, length, scale) in norms {
-                let Some(name) = name else { continue };
-                let mut weight = self.weights.vector(&format!("{}.weight", source(name)), length)?;
-                weight.iter_mut().for_each(|w| *w = (config.norm_offset + *w) * scale);
-                self.writer.add(&place(part), &weight)?;
-            }
-            let (queries, keys, inner) = (config.heads.queries(), config.heads.keys(), config.inner_width);
-            let qkv = [(names::QUERY, queries), (names::KEY, keys), (names::VALUE, keys)];
-            let qkv = qkv.map(|(part, outputs)| (source(part), outputs));
-            self.linear(&place("qkv"), &qkv, width, false)?;
-            self.linear(&place("output"), &[(source(names::OUTPUT), width)], queries, false)?;
-            let up = [(source(names::GATE), inner), (source(names::UP), inner)];
-            self.gated(&place("up"), &up, width)?;
-            self.linear(&place("down"), &[(source(names::DOWN), width)], inner, false)?;
+            self.rotary_layer(config, &names_of, at)?;
         }
         let mut weight = self.weights.vector(&format!("{}.weight", names_of.last_norm()), width)?;
         weight.iter_mut().for_each(|w| *w += config.norm_offset);
         self.writer.add("norm", &weight)
+    }
+
+    fn rotary_layer(
+        &mut self,
+        config: &rotary::Config,
+        names_of: &rotary::names::Names,
+        at: usize,
+    ) -> Result<(), ModelError> {
+        use rotary::names;
+        let (width, inner, heads) = (config.width, config.inner_width, config.heads);
+        let (queries, keys) = (heads.queries(), heads.keys());
+        let source = |part: &str| names_of.layer(at, part);
+        let place = |part: &str| format!("layers.{at}.{part}");
+        let norm = |name: &str, length: usize, scale: f32| {
+            let mut weight = self.weights.vector(&format!("{}.weight", source(name)), length)?;
+            weight.iter_mut().for_each(|w| *w = (config.norm_offset + *w) * scale);
+            Ok::<_, ModelError>(weight)
+        };
+        let rows = |parts: &[(&str, usize)], inputs: usize| {
+            let mut rows = Vec::new();
+            for (part, outputs) in parts {
+                self.weights.append(&format!("{}.weight", source(part)), &[*outputs, inputs], &mut rows)?;
+            }
+            Ok::<_, ModelError>(rows)
+        };
+        let mut before_attention = norm(config.norms.before_attention, width, 1.0)?;
+        let mut before_mlp = norm(config.norms.before_mlp, width, 1.0)?;
+        // Rotation keeps lengths, so the scale of the scores can go in here.
+        let query_norm = norm(names::QUERY_NORM, heads.width, config.scale)?;
+        let key_norm = norm(names::KEY_NORM, heads.width, 1.0)?;
+        let after_attention =
+            config.norms.after_attention.map(|name| norm(name, width, 1.0)).transpose()?;
+        let after_mlp = config.norms.after_mlp.map(|name| norm(name, width, 1.0)).transpose()?;
+        let mut qkv = rows(&[(names::QUERY, queries), (names::KEY, keys), (names::VALUE, keys)], width)?;
+        let mut output = rows(&[(names::OUTPUT, width)], queries)?;
+        let mut up = rows(&[(names::GATE, inner), (names::UP, inner)], width)?;
+        let mut down = rows(&[(names::DOWN, width)], inner)?;
+
+        if let Some(peaks) = &self.peaks {
+            let factors = peaks.factors(at, Product::Qkv, &qkv);
+            scale_columns(&mut qkv, &factors);
+            divide_rows(&mut before_attention, 1, &factors);
+
+            // All heads that share values share their factors.
+            let sharing = queries / keys;
+            let value_of = |channel: usize| {
+                let (head, at) = (channel / heads.width, channel % heads.width);
+                head / sharing * heads.width + at
+            };
+            let factors = peaks.shared_factors(at, Product::Output, &output, value_of);
+            let spread: Vec<f32> = (0..queries).filter_map(|at| factors.get(value_of(at)).copied()).collect();
+            scale_columns(&mut output, &spread);
+            divide_rows(&mut qkv[(queries + keys) * width..], width, &factors);
+
+            let factors = peaks.factors(at, Product::Up, &up);
+            scale_columns(&mut up, &factors);
+            divide_rows(&mut before_mlp, 1, &factors);
+
+            let factors = peaks.factors(at, Product::Down, &down);
+            scale_columns(&mut down, &factors);
+            divide_rows(&mut up[inner * width..], width, &factors);
+        }
+
+        let norms = [
+            ("attention_norm", Some(before_attention)),
+            ("after_attention", after_attention),
+            ("mlp_norm", Some(before_mlp)),
+            ("after_mlp", after_mlp),
+            ("query_norm", Some(query_norm)),
+            ("key_norm", Some(key_norm)),
+        ];
+        for (part, weight) in norms {
+            if let Some(weight) = weight {
+                self.writer.add(&place(part), &weight)?;
+            }
+        }
+        let (packing, writer) = (self.packing, &mut self.writer);
+        Matrix::write(writer, &place("qkv"), packing, (width, queries + 2 * keys), &qkv, &[])?;
+        Matrix::write(writer, &place("output"), packing, (queries, width), &output, &[])?;
+        // 16 gates and their ups in turns, filled up to whole turns with zeros.
+        let padded = padded_inner(self.blueprint);
+        let mut turns = vec![0f32; 2 * padded * width];
+        for (from, row) in up.chunks_exact(width).enumerate() {
+            let (half, at) = (from / inner, from % inner);
+            let to = Gated::place(half * padded + at, padded);
+            turns[to * width..(to + 1) * width].copy_from_slice(row);
+        }
+        Matrix::write(writer, &place("up"), packing, (width, 2 * padded), &turns, &[])?;
+        Matrix::write(writer, &place("down"), packing, (inner, width), &down, &[])
     }
 
     fn bert(&mut self, config: &bert::Config) -> Result<(), ModelError> {
@@ -233,57 +316,53 @@ impl Packer<'_> {
         self.writer.add("places", &places)?;
         self.layer_norm("places.norm", &names_of.of(names::EMBEDDING_NORM))?;
         for at in 0..config.layers {
-            let source = |part: &str| names_of.layer(at, part);
-            let place = |part: &str| format!("layers.{at}.{part}");
-            let qkv = [names::QUERY, names::KEY, names::VALUE].map(|part| (source(part), width));
-            self.linear(&place("qkv"), &qkv, width, true)?;
-            self.linear(&place("output"), &[(source(names::OUTPUT), width)], width, true)?;
-            self.layer_norm(&place("attention_norm"), &source(names::ATTENTION_NORM))?;
-            self.linear(&place("up"), &[(source(names::UP), config.inner_width)], width, true)?;
-            self.linear(&place("down"), &[(source(names::DOWN), width)], config.inner_width, true)?;
-            self.layer_norm(&place("mlp_norm"), &source(names::MLP_NORM))?;
+            self.bert_layer(config, &names_of, at)?;
         }
         Ok(())
+    }
+
+    fn bert_layer(
+        &mut self,
+        config: &bert::Config,
+        names_of: &bert::names::Names,
+        at: usize,
+    ) -> Result<(), ModelError> {
+        use bert::names;
+        let (width, inner) = (config.width, config.inner_width);
+        let source = |part: &str| names_of.layer(at, part);
+        let place = |part: &str| format!("layers.{at}.{part}");
+        let rows = |parts: &[&str], inputs: usize, outputs: usize| {
+            let (mut weights, mut biases) = (Vec::new(), Vec::new());
+            for part in parts {
+                self.weights.append(&format!("{}.weight", source(part)), &[outputs, inputs], &mut weights)?;
+                self.weights.append(&format!("{}.bias", source(part)), &[outputs], &mut biases)?;
+            }
+            Ok::<_, ModelError>((weights, biases))
+        };
+        let (mut qkv, mut qkv_bias) = rows(&[names::QUERY, names::KEY, names::VALUE], width, width)?;
+        let (mut output, output_bias) = rows(&[names::OUTPUT], width, width)?;
+        let (up, up_bias) = rows(&[names::UP], width, inner)?;
+        let (down, down_bias) = rows(&[names::DOWN], inner, width)?;
+        // The other inputs go elsewhere too, or come through a function.
+        if let Some(peaks) = &self.peaks {
+            let factors = peaks.factors(at, Product::Output, &output);
+            scale_columns(&mut output, &factors);
+            divide_rows(&mut qkv[2 * width * width..], width, &factors);
+            divide_rows(&mut qkv_bias[2 * width..], 1, &factors);
+        }
+        let (packing, writer) = (self.packing, &mut self.writer);
+        Matrix::write(writer, &place("qkv"), packing, (width, 3 * width), &qkv, &qkv_bias)?;
+        Matrix::write(writer, &place("output"), packing, (width, width), &output, &output_bias)?;
+        Matrix::write(writer, &place("up"), packing, (width, inner), &up, &up_bias)?;
+        Matrix::write(writer, &place("down"), packing, (inner, width), &down, &down_bias)?;
+        self.layer_norm(&place("attention_norm"), &source(names::ATTENTION_NORM))?;
+        self.layer_norm(&place("mlp_norm"), &source(names::MLP_NORM))
     }
 
     fn layer_norm(&mut self, place: &str, source: &str) -> Result<(), ModelError> {
         let width = self.blueprint.width;
         self.writer.add(place, &self.weights.vector(&format!("{source}.weight"), width)?)?;
         self.writer.add(&format!("{place}.bias"), &self.weights.vector(&format!("{source}.bias"), width)?)
-    }
-
-    /// Tensors one after another as the outputs of one product.
-    fn linear(
-        &mut self,
-        place: &str,
-        parts: &[(String, usize)],
-        inputs: usize,
-        bias: bool,
-    ) -> Result<(), ModelError> {
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for (name, outputs) in parts {
-            self.weights.append(&format!("{name}.weight"), &[*outputs, inputs], &mut weights)?;
-            if bias {
-                self.weights.append(&format!("{name}.bias"), &[*outputs], &mut biases)?;
-            }
-        }
-        let outputs = parts.iter().map(|(_, outputs)| outputs).sum();
-        Matrix::write(&mut self.writer, place, self.packing, (inputs, outputs), &weights, &biases)
-    }
-
-    /// Gate and up in one product, 16 of each in turns, filled up to whole turns with zeros.
-    fn gated(&mut self, place: &str, parts: &[(String, usize); 2], inputs: usize) -> Result<(), ModelError> {
-        let inner = padded_inner(self.blueprint);
-        let mut weights = vec![0f32; 2 * inner * inputs];
-        for (half, (name, outputs)) in parts.iter().enumerate() {
-            let mut rows = Vec::new();
-            self.weights.append(&format!("{name}.weight"), &[*outputs, inputs], &mut rows)?;
-            for (at, row) in rows.chunks_exact(inputs).enumerate() {
-                let place = Gated::place(half * inner + at, inner);
-                weights[place * inputs..(place + 1) * inputs].copy_from_slice(row);
-            }
-        }
-        Matrix::write(&mut self.writer, place, self.packing, (inputs, 2 * inner), &weights, &[])
     }
 
     /// The layers after the pooling. A text passes them once, so they are left in bf16.

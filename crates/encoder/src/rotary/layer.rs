@@ -3,6 +3,7 @@ use candle_core::Result;
 use super::config::Config;
 use super::names::{self, Names};
 use crate::ModelError;
+use crate::backbone::Product;
 use crate::batch::Run;
 use crate::kernels::for_each_block;
 use crate::layers::{HeadShape, Heads, Nonlinearity, RmsNorm, Rope, Sight};
@@ -81,8 +82,11 @@ impl Layer {
         positions: &[usize],
         runs: &[Run],
         rope: &Rope,
+        watch: &mut dyn FnMut(Product, &[f32]),
     ) -> Result<()> {
-        let qkv = self.qkv.apply(self.before_attention.apply(states))?;
+        let input = self.before_attention.apply(states);
+        watch(Product::Qkv, &input);
+        let qkv = self.qkv.apply(input)?;
         let turn = |norm: &RmsNorm, token: usize, values: &[f32], out: &mut [f32]| {
             norm.apply_row(values, out);
             rope.rotate(out, positions[token]);
@@ -95,13 +99,18 @@ impl Layer {
             Heads::split(qkv, self.heads, query, key)
         })?;
         drop(qkv);
-        let attended = self.output.apply(heads.attend(runs, self.sight)?)?;
+        let attended = heads.attend(runs, self.sight)?;
+        watch(Product::Output, &attended);
+        let attended = self.output.apply(attended)?;
         attended.read(|attended| add_branch(states, attended, self.width, self.after_attention.as_ref()))?;
         drop(attended);
 
-        let gate_up = self.gate_up.apply(self.before_mlp.apply(states))?;
+        let input = self.before_mlp.apply(states);
+        watch(Product::Up, &input);
+        let gate_up = self.gate_up.apply(input)?;
         let inner = gate_up.read(|gate_up| self.gate.apply_gated(gate_up, self.inner_width))?;
         drop(gate_up);
+        watch(Product::Down, &inner);
         self.down.apply(inner)?.read(|branch| add_branch(states, branch, self.width, self.after_mlp.as_ref()))
     }
 }

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::layer::{Layer, load_norm};
 use super::names::Names;
 use crate::ModelError;
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Product, Watch};
 use crate::batch::PackedTokens;
 use crate::kernels::for_each_block;
 use crate::layers::{RmsNorm, Rope, Sight};
@@ -56,16 +56,17 @@ impl Rotary {
 }
 
 impl Backbone for Rotary {
-    fn forward(&self, batch: &PackedTokens) -> candle_core::Result<Vec<f32>> {
+    fn forward(&self, batch: &PackedTokens, watch: &mut Watch<'_>) -> candle_core::Result<Vec<f32>> {
         let positions = batch.positions();
         let runs = batch.runs();
         let mut states = self.embed(batch.ids());
-        for layer in &self.layers {
+        for (at, layer) in self.layers.iter().enumerate() {
+            let mut watch = |product: Product, rows: &[f32]| watch(at, product, rows);
             let rope = match (layer.sight(), &self.sliding_rope) {
                 (Sight::Window(_), Some(rope)) => rope,
                 _ => &self.full_rope,
             };
-            layer.forward(&mut states, &positions, &runs, rope)?;
+            layer.forward(&mut states, &positions, &runs, rope, &mut watch)?;
         }
         self.last_norm.apply_in_place(&mut states);
         Ok(states)
