@@ -44,12 +44,12 @@ fn main() {
             let mut best = f64::MAX;
             for _ in 0..if isa.name() == "plain" { 1 } else { 20 } {
                 let started = Instant::now();
-                crew.together(|member| {
+                crew.together(0, |member| {
                     let copy = member.index().min(copies - 1);
                     for at in 0..24 {
                         for (which, &(k, n)) in SHAPES.iter().enumerate() {
                             let store = Store { out: &outs[copy], outputs: n, gate: Gate::Identity };
-                            let panels = if together { member.share(panel_count(n)) } else { 0..panel_count(n) };
+                            let panels = if together { 0..panel_count(n) } else { 0..panel_count(n) };
                             match precision {
                                 Precision::Int8 => {
                                     let w = &layers[at][which];
@@ -63,7 +63,6 @@ fn main() {
                                     unsafe { m.multiply(isa, &activations[copy], 0..rows, panels, &store) };
                                 }
                             }
-                            member.meet();
                         }
                     }
                 });

@@ -1,21 +1,25 @@
+use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::ThreadPool;
 
 /// Spins before a waiting thread offers its core to others: some tens of microseconds.
-const SPINS: usize = 10_000;
+const SPINS: usize = 2_000;
+
+/// Pieces of a step for each thread: enough that one who comes late, or is set aside, leaves little undone.
+const PIECES: usize = 4;
 
 /// Threads that work on one thing together, step by step.
 ///
 /// A transformer's forward pass has some two hundred steps of tens of microseconds. Handing every step to a thread
-/// pool would cost about as much as the steps themselves; here all threads run the same code, each takes its share of a
-/// step ([`Member::share`]), and they meet at a spinning barrier ([`Member::meet`]).
+/// pool would cost about as much as the steps themselves; here all threads run the same code, take pieces of a step until
+/// none is left, and spin until the pieces are done ([`Member::each`]). A thread that the system has set aside holds up
+/// the others by the piece it has in hand at most: the steps it missed were done without it.
 pub struct Crew {
     pool: ThreadPool,
-    /// Two groups that meet at barriers must not share threads: each would hold what the other waits for.
+    /// Two groups that wait for each other must not share threads: each would hold what the other waits for.
     busy: Mutex<()>,
 }
 
@@ -46,13 +50,14 @@ impl Crew {
         self.pool.current_num_threads()
     }
 
-    /// Runs `work` on every thread at once and returns what each gave, in their order. One call at a time; others wait.
-    pub fn together<R: Send>(&self, work: impl Fn(&Member<'_>) -> R + Sync) -> Vec<R> {
+    /// Runs `work` on every thread at once and returns what each gave, in their order. `steps` is the most calls of
+    /// [`Member::each`] that a thread makes. One call at a time; others wait.
+    pub fn together<R: Send>(&self, steps: usize, work: impl Fn(&Member<'_>) -> R + Sync) -> Vec<R> {
         let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let barrier = Barrier::new(self.size());
+        let plan = Plan { steps: (0..steps).map(|_| Step::default()).collect(), broken: AtomicBool::new(false) };
         self.pool.broadcast(|thread| {
-            let member = Member { index: thread.index(), size: thread.num_threads(), barrier: &barrier };
-            let _alarm = Alarm(&barrier);
+            let member = Member { index: thread.index(), size: thread.num_threads(), plan: &plan, at: Cell::new(0) };
+            let _alarm = Alarm(&plan);
             work(&member)
         })
     }
@@ -68,13 +73,16 @@ impl Crew {
 pub struct Member<'a> {
     index: usize,
     size: usize,
-    barrier: &'a Barrier,
+    plan: &'a Plan,
+    /// Steps this thread has gone through.
+    at: Cell<usize>,
 }
 
 impl Member<'_> {
     /// Runs `work` with a crew of one: the calling thread.
     pub fn alone<R>(work: impl FnOnce(&Member<'_>) -> R) -> R {
-        work(&Member { index: 0, size: 1, barrier: &Barrier::new(1) })
+        let plan = Plan { steps: Vec::new(), broken: AtomicBool::new(false) };
+        work(&Member { index: 0, size: 1, plan: &plan, at: Cell::new(0) })
     }
 
     /// Number of this thread, from 0.
@@ -87,52 +95,33 @@ impl Member<'_> {
         self.size
     }
 
-    /// This thread's part of `count` things: a range, as equal as possible; all threads' ranges make up `0..count`.
-    pub fn share(&self, count: usize) -> Range<usize> {
-        let at = |index: usize| count * index / self.size;
-        at(self.index)..at(self.index + 1)
-    }
-
-    /// Waits until all threads are here; what each wrote before, all see after.
+    /// The next step: `count` things to do, `work` being called with ranges of them that make up `0..count`, each range
+    /// once, on whichever thread. Returns when all are done; what was written in one step, all threads see in the next.
+    /// Every thread of the crew makes the same calls with the same counts.
     ///
     /// # Panics
-    /// If another thread of the crew panicked: it will never come.
-    pub fn meet(&self) {
-        if self.size > 1 {
-            self.barrier.wait();
-        }
-    }
-}
-
-/// A barrier whose waiters spin.
-struct Barrier {
-    size: usize,
-    arrived: AtomicUsize,
-    /// Counts the meetings.
-    round: AtomicUsize,
-    broken: AtomicBool,
-}
-
-impl Barrier {
-    fn new(size: usize) -> Self {
-        Self {
-            size,
-            arrived: AtomicUsize::new(0),
-            round: AtomicUsize::new(0),
-            broken: AtomicBool::new(false),
-        }
-    }
-
-    fn wait(&self) {
-        let round = self.round.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.size {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.round.store(round.wrapping_add(1), Ordering::Release);
+    /// If there are more calls than [`Crew::together`] was told, or another thread panicked.
+    pub fn each(&self, count: usize, mut work: impl FnMut(Range<usize>)) {
+        if self.size == 1 {
+            if count > 0 {
+                work(0..count);
+            }
             return;
         }
+        let step = &self.plan.steps[self.at.get()];
+        self.at.set(self.at.get() + 1);
+        let pieces = count.min(self.size * PIECES);
+        loop {
+            let piece = step.taken.fetch_add(1, Ordering::Relaxed);
+            if piece >= pieces {
+                break;
+            }
+            work(count * piece / pieces..count * (piece + 1) / pieces);
+            step.done.fetch_add(1, Ordering::Release);
+        }
         let mut spins = 0;
-        while self.round.load(Ordering::Acquire) == round {
-            assert!(!self.broken.load(Ordering::Relaxed), "another thread of the crew panicked");
+        while step.done.load(Ordering::Acquire) < pieces {
+            assert!(!self.plan.broken.load(Ordering::Relaxed), "another thread of the crew panicked");
             spins += 1;
             if spins < SPINS {
                 std::hint::spin_loop();
@@ -143,8 +132,22 @@ impl Barrier {
     }
 }
 
+/// What a crew has to do together.
+struct Plan {
+    steps: Vec<Step>,
+    broken: AtomicBool,
+}
+
+/// Pieces of a step that somebody took, and that are done. On a cache line of its own: the threads are rarely at the same.
+#[derive(Default)]
+#[repr(align(64))]
+struct Step {
+    taken: AtomicUsize,
+    done: AtomicUsize,
+}
+
 /// Tells the others when its thread unwinds.
-struct Alarm<'a>(&'a Barrier);
+struct Alarm<'a>(&'a Plan);
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
@@ -159,64 +162,65 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_make_up_the_whole() {
-        for size in 1..7 {
-            let barrier = Barrier::new(size);
-            for count in 0..40 {
-                let mut next = 0;
-                for index in 0..size {
-                    let share = Member { index, size, barrier: &barrier }.share(count);
-                    assert_eq!(share.start, next);
-                    assert!(share.len().abs_diff(count / size) <= 1);
-                    next = share.end;
-                }
-                assert_eq!(next, count);
+    fn every_thing_is_done_once_before_the_next_step() {
+        for threads in 1..5 {
+            let crew = Crew::new(threads).expect("threads");
+            for count in [0, 1, 2, 3, 7, 16, 17, 1000] {
+                let rounds = 200;
+                let cells: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+                crew.together(rounds, |member| {
+                    for round in 0..rounds {
+                        member.each(count, |range| {
+                            for at in range {
+                                // Somebody else's work of the step before.
+                                let other = cells[(at + count / 2) % count].load(Ordering::Relaxed);
+                                assert!(other == round || other == round + 1, "{other} in round {round}");
+                                cells[at].fetch_add(1, Ordering::Relaxed);
+                            }
+                        });
+                    }
+                });
+                assert!(cells.iter().all(|cell| cell.load(Ordering::Relaxed) == rounds));
             }
         }
     }
 
     #[test]
-    fn everyone_sees_what_was_written_before_the_meeting() {
-        let crew = Crew::new(3).expect("three threads");
-        let rounds = 2000;
-        let cells: Vec<AtomicUsize> = (0..crew.size()).map(|_| AtomicUsize::new(0)).collect();
-        let sums = crew.together(|member| {
-            let mut total = 0;
-            for round in 1..=rounds {
-                cells[member.index()].store(round, Ordering::Relaxed);
-                member.meet();
-                total += cells.iter().map(|cell| cell.load(Ordering::Relaxed)).sum::<usize>();
-                member.meet();
-            }
-            total
-        });
-        assert_eq!(sums, vec![3 * rounds * (rounds + 1) / 2; 3]);
-    }
-
-    #[test]
     fn callers_from_many_threads_take_turns() {
         let crew = Crew::new(2).expect("two threads");
+        let total = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        crew.together(Member::meet);
+                        crew.together(2, |member| {
+                            member.each(5, |range| _ = total.fetch_add(range.len(), Ordering::Relaxed));
+                            member.each(1, |range| _ = total.fetch_add(range.len(), Ordering::Relaxed));
+                        });
                     }
                 });
             }
         });
+        assert_eq!(total.into_inner(), 8 * 50 * 6);
     }
 
     #[test]
     fn a_panic_reaches_the_caller_and_the_crew_lives() {
         let crew = Crew::new(2).expect("two threads");
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            crew.together(|member| {
-                assert!(member.index() != 1, "on purpose");
-                member.meet();
-            })
+            crew.together(1, |member| member.each(100, |range| assert!(!range.contains(&50), "on purpose")))
         }));
         assert!(outcome.is_err());
-        assert_eq!(crew.together(Member::index), [0, 1]);
+        assert_eq!(crew.together(0, |member| member.index()), [0, 1]);
+    }
+
+    #[test]
+    fn alone_is_a_crew_of_one() {
+        let mut seen = Vec::new();
+        Member::alone(|member| {
+            member.each(3, |range| seen.push(range));
+            member.each(0, |_| unreachable!("nothing to do"));
+        });
+        assert_eq!(seen, [0..3]);
     }
 }

@@ -57,7 +57,7 @@ impl PackedEngine {
     fn together(&self, batch: &PackedTokens, prompt: usize) -> Vec<f32> {
         self.with_scratch(|scratch| {
             let pass = Pass::new(&self.model, batch, prompt, scratch);
-            self.crew.together(|member| pass.run(member));
+            self.crew.together(pass.steps(), |member| pass.run(member));
             pass.vectors()
         })
     }
@@ -66,7 +66,7 @@ impl PackedEngine {
     fn side_by_side(&self, ids: &[Vec<u32>], batches: &[Vec<usize>], prompt: usize) -> Vec<Vec<f32>> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(vec![Vec::new(); batches.len()]);
-        self.crew.together(|_| {
+        self.crew.together(0, |_| {
             self.with_scratch(|scratch| {
                 while let Some((at, batch)) = take(batches, &next) {
                     let tokens = PackedTokens::pick(ids, batch);

@@ -72,8 +72,8 @@ impl Scratch {
     }
 }
 
-/// One batch on its way through the model. Every thread of a crew runs the same steps, takes its share of rows or panels
-/// in each, and meets the others before it reads what they wrote.
+/// One batch on its way through the model. Every thread of a crew goes through the same steps; in each it takes rows or
+/// panels until none is left, and the next one begins when all are done.
 pub(super) struct Pass<'a> {
     model: &'a PackedModel,
     scratch: &'a Scratch,
@@ -114,6 +114,12 @@ impl<'a> Pass<'a> {
         }
         scratch.fit(model, batch.ids().len(), texts.len(), keys);
         Self { model, scratch, ids: batch.ids(), texts, places, key_starts, prompt }
+    }
+
+    /// The most steps that [`run`](Self::run) goes through.
+    pub(super) fn steps(&self) -> usize {
+        // Nine a layer; token, last norm and pooling; two for each dense layer.
+        9 * self.model.layers.len() + 3 + 2 * self.model.dense.len()
     }
 
     /// Runs all steps as `member` of a crew. Afterwards [`vectors`](Self::vectors) holds the result.
@@ -165,7 +171,7 @@ impl<'a> Pass<'a> {
         let Self { model, scratch, .. } = self;
         let (isa, width) = (model.isa, model.blueprint.width);
         let mut row = vec![0f32; width];
-        for at in member.share(self.ids.len()) {
+        self.each_row(member, |at| {
             // SAFETY: rows are shared out, so this one is only ours.
             let state = unsafe { scratch.states.part_mut(self.row(at, width)) };
             model.tokens.copy_row(isa, self.ids[at] as usize, state);
@@ -179,8 +185,12 @@ impl<'a> Pass<'a> {
                 _ => model.layers.first().map(|layer| &layer.attention_norm),
             };
             self.ready(at, state, before, &mut row);
-        }
-        member.meet();
+        });
+    }
+
+    /// Gives every token's row to one thread.
+    fn each_row(&self, member: &Member<'_>, mut work: impl FnMut(usize)) {
+        member.each(self.ids.len(), |rows| rows.for_each(&mut work));
     }
 
     /// Norm of `from` into `to`.
@@ -208,12 +218,10 @@ impl<'a> Pass<'a> {
     /// A product of all rows; threads divide the outputs.
     fn multiply(&self, member: &Member<'_>, matrix: &Matrix, out: &Shared<f32>, gate: Gate) {
         let store = store(out, matrix, gate);
-        // SAFETY: between two meetings the input is only read.
-        unsafe {
-            let panels = member.share(matrix.panels());
-            matrix.multiply(self.model.isa, &self.scratch.input, 0..self.ids.len(), panels, &store);
-        }
-        member.meet();
+        member.each(matrix.panels(), |panels| {
+            // SAFETY: in this step the input is only read.
+            unsafe { matrix.multiply(self.model.isa, &self.scratch.input, 0..self.ids.len(), panels, &store) };
+        });
     }
 
     /// Norms and turns queries and keys; keys are laid down for the scores' product.
@@ -223,10 +231,9 @@ impl<'a> Pass<'a> {
         let (heads, width) = (blueprint.heads, blueprint.heads.width);
         let scale = 1.0 / (width as f32).sqrt();
         let mut row = vec![0f32; width];
-        let share = member.share(self.ids.len());
-        for (text, starts) in self.texts.iter().zip(&self.key_starts) {
-            let stride = text.len().next_multiple_of(KEY_BLOCK);
-            for at in text.start.max(share.start)..text.end.min(share.end) {
+        self.each_piece(member, |text, rows| {
+            let stride = self.texts[text].len().next_multiple_of(KEY_BLOCK);
+            for at in rows {
                 // SAFETY: rows are shared out, so this one is only ours.
                 let qkv = unsafe { scratch.qkv.part_mut(self.row(at, blueprint.qkv_width())) };
                 let angles = model.angles(layer.sight, self.places[at]);
@@ -243,7 +250,8 @@ impl<'a> Pass<'a> {
                         vector::rotate(isa, angles, values);
                     }
                     if !query {
-                        let first = starts + (head - heads.heads) * width * stride + at - text.start;
+                        let head = (head - heads.heads) * width * stride;
+                        let first = self.key_starts[text] + head + at - self.texts[text].start;
                         for (step, value) in values.iter().enumerate() {
                             let place = first + step * stride;
                             // SAFETY: a token's keys are written by the thread that has its row.
@@ -252,21 +260,28 @@ impl<'a> Pass<'a> {
                     }
                 }
             }
-        }
-        member.meet();
+        });
+    }
+
+    /// Gives every token's row to one thread, with the number of its text: pieces of texts, whole ones where possible.
+    fn each_piece(&self, member: &Member<'_>, mut work: impl FnMut(usize, Range<usize>)) {
+        member.each(self.ids.len(), |rows| {
+            let first = self.texts.partition_point(|text| text.end <= rows.start);
+            let texts = self.texts[first..].iter().take_while(|text| text.start < rows.end);
+            for (at, text) in texts.enumerate() {
+                work(first + at, text.start.max(rows.start)..text.end.min(rows.end));
+            }
+        });
     }
 
     /// What every token takes from those it sees, as input of the next product.
     fn attend(&self, member: &Member<'_>, layer: &Layer, scores: &mut Vec<f32>) {
-        let share = member.share(self.ids.len());
-        for (at, text) in self.texts.iter().enumerate() {
-            let rows = text.start.max(share.start)..text.end.min(share.end);
+        self.each_piece(member, |text, rows| {
             for first in rows.clone().step_by(QUERY_BLOCK) {
                 let block = first..rows.end.min(first + QUERY_BLOCK);
-                self.attend_block(layer.sight, text, self.key_starts[at], block, scores);
+                self.attend_block(layer.sight, &self.texts[text], self.key_starts[text], block, scores);
             }
-        }
-        member.meet();
+        });
     }
 
     /// The same for some rows of one text.
@@ -290,7 +305,7 @@ impl<'a> Pass<'a> {
         let columns = (to - from).next_multiple_of(KEY_BLOCK);
         let rows = block.len();
         scores.resize(rows * columns, 0.0);
-        // SAFETY: between two meetings queries, keys and values are only read, and these rows of the result are ours.
+        // SAFETY: in this step queries, keys and values are only read, and these rows of the result are ours.
         let (qkv, keys, out) = unsafe {
             (
                 scratch.qkv.part(text.start * qkv_width..text.end * qkv_width),
@@ -328,23 +343,20 @@ impl<'a> Pass<'a> {
         let inner = padded_inner(blueprint);
         if blueprint.gated {
             let gated = Gated { out: &scratch.inner, outputs: inner, gate: blueprint.gate() };
-            // SAFETY: between two meetings the input is only read.
-            unsafe {
-                let panels = member.share(layer.up.panels());
-                layer.up.multiply(model.isa, &scratch.input, 0..self.ids.len(), panels, &gated);
-            }
-            member.meet();
+            member.each(layer.up.panels(), |panels| {
+                // SAFETY: in this step the input is only read.
+                unsafe { layer.up.multiply(model.isa, &scratch.input, 0..self.ids.len(), panels, &gated) };
+            });
         } else {
             self.multiply(member, &layer.up, &scratch.inner, blueprint.gate());
         }
-        for at in member.share(self.ids.len()) {
+        self.each_row(member, |at| {
             // SAFETY: rows are shared out, so this one is only ours.
             unsafe {
                 let values = scratch.inner.part(at * inner..at * inner + blueprint.inner_width);
                 scratch.input.set_row(model.isa, at, values);
             }
-        }
-        member.meet();
+        });
         self.multiply(member, &layer.down, &scratch.branch, Gate::Identity);
     }
 
@@ -354,7 +366,7 @@ impl<'a> Pass<'a> {
         let (isa, blueprint) = (model.isa, &model.blueprint);
         let width = blueprint.width;
         let mut row = vec![0f32; width];
-        for at in member.share(self.ids.len()) {
+        self.each_row(member, |at| {
             // SAFETY: rows are shared out, so this one is only ours.
             let (state, branch) = unsafe {
                 (scratch.states.part_mut(self.row(at, width)), scratch.branch.part(self.row(at, width)))
@@ -369,8 +381,7 @@ impl<'a> Pass<'a> {
                 (None, _) => vector::add(isa, branch, state),
             }
             self.ready(at, state, next.before, &mut row);
-        }
-        member.meet();
+        });
     }
 
     /// One row a text.
@@ -380,15 +391,14 @@ impl<'a> Pass<'a> {
         let pooling = Pooling::new(&model.blueprint.pooling);
         let mut row = vec![0f32; width];
         if let Some(norm) = &model.last_norm {
-            for at in member.share(self.ids.len()) {
+            self.each_row(member, |at| {
                 // SAFETY: rows are shared out, so this one is only ours.
                 let state = unsafe { scratch.states.part_mut(self.row(at, width)) };
                 row.copy_from_slice(state);
                 self.norm(norm, &row, state);
-            }
-            member.meet();
+            });
         }
-        for at in member.share(self.texts.len()) {
+        let pool = |at: usize| {
             let text = &self.texts[at];
             // SAFETY: states are only read now, and the text's row is only ours.
             let (states, out) = unsafe {
@@ -399,8 +409,8 @@ impl<'a> Pass<'a> {
             };
             out.fill(0.0);
             pooling.pool(states, self.prompt, out);
-        }
-        member.meet();
+        };
+        member.each(self.texts.len(), |texts| texts.for_each(pool));
     }
 
     /// The layers after the pooling.
@@ -408,25 +418,23 @@ impl<'a> Pass<'a> {
         let Self { model, scratch, .. } = self;
         let texts = self.texts.len();
         for (step, (matrix, shape)) in model.dense.iter().zip(&model.blueprint.dense).enumerate() {
-            for at in member.share(texts) {
+            let round = |at: usize| {
                 // SAFETY: rows are shared out, so this one is only ours.
                 unsafe {
                     let values = self.pooled(step).part(self.row(at, shape.inputs));
                     scratch.dense_input.set_row(model.isa, at, values);
                 }
-            }
-            member.meet();
+            };
+            member.each(texts, |texts| texts.for_each(round));
             let gate = match shape.activation {
                 Activation::Identity => Gate::Identity,
                 Activation::Tanh => Gate::Tanh,
             };
             let store = store(self.pooled(step + 1), matrix, gate);
-            // SAFETY: between two meetings the input is only read.
-            unsafe {
-                let panels = member.share(matrix.panels());
-                matrix.multiply(model.isa, &scratch.dense_input, 0..texts, panels, &store);
-            }
-            member.meet();
+            member.each(matrix.panels(), |panels| {
+                // SAFETY: in this step the input is only read.
+                unsafe { matrix.multiply(model.isa, &scratch.dense_input, 0..texts, panels, &store) };
+            });
         }
     }
 }
