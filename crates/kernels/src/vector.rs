@@ -192,15 +192,6 @@ for_each_isa! {
 }
 
 for_each_isa! {
-    /// `out = numbers * scale`.
-    pub fn scale_i8(numbers: &[i8], scale: f32, out: &mut [f32]) {
-        for (out, number) in out.iter_mut().zip(numbers) {
-            *out = f32::from(*number) * scale;
-        }
-    }
-}
-
-for_each_isa! {
     /// Turns scores into weights that sum to 1, in place.
     pub fn softmax(scores: &mut [f32]) {
         let (chunks, rest) = scores.as_chunks::<LANES>();

@@ -82,7 +82,7 @@ impl PackedEngine {
 
     fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut scratch = idle.unwrap_or_else(|| Scratch::new(&self.model));
+        let mut scratch = idle.unwrap_or_else(Scratch::new);
         let result = work(&mut scratch);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         result

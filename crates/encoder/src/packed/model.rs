@@ -1,4 +1,4 @@
-use xunpin_kernels::{Isa, Precision, Store};
+use xunpin_kernels::{Isa, Store};
 
 use super::blueprint::{Blueprint, Norms, Positions};
 use super::format::{Contents, Span};
@@ -97,16 +97,6 @@ impl PackedModel {
         })
     }
 
-    /// The format that the layers' activations take.
-    pub(super) fn precision(&self) -> Precision {
-        self.layers.first().map_or(Precision::Bf16, |layer| layer.qkv.precision())
-    }
-
-    /// The format that the pooled rows take before the dense layers.
-    pub(super) fn dense_precision(&self) -> Precision {
-        self.dense.first().map_or(Precision::Bf16, Matrix::precision)
-    }
-
     /// The angles of a place in a layer of that sight; none where positions are not rotary.
     pub(super) fn angles(&self, sight: Sight, place: usize) -> Option<&[f32]> {
         let rope = match sight {
@@ -142,6 +132,45 @@ impl Layer {
             after_mlp: around.then(|| norm("after_mlp")).transpose()?,
         })
     }
+}
+
+/// How a branch begins: its first product, after a norm if there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) norm: Option<&'a Norm>,
+    pub(super) matrix: &'a Matrix,
+}
+
+impl Layer {
+    /// Of the attention.
+    pub(super) fn entry(&self, blueprint: &Blueprint) -> Entry<'_> {
+        Entry { norm: before(blueprint, &self.attention_norm), matrix: &self.qkv }
+    }
+
+    /// Of the feed-forward layer.
+    pub(super) fn mlp_entry(&self, blueprint: &Blueprint) -> Entry<'_> {
+        Entry { norm: before(blueprint, &self.mlp_norm), matrix: &self.up }
+    }
+
+    /// The norm that ends the attention: of the branch, or of the sum.
+    pub(super) fn attention_exit(&self, blueprint: &Blueprint) -> Option<&Norm> {
+        match blueprint.norms {
+            Norms::After => Some(&self.attention_norm),
+            _ => self.after_attention.as_ref(),
+        }
+    }
+
+    /// The norm that ends the feed-forward layer.
+    pub(super) fn mlp_exit(&self, blueprint: &Blueprint) -> Option<&Norm> {
+        match blueprint.norms {
+            Norms::After => Some(&self.mlp_norm),
+            _ => self.after_mlp.as_ref(),
+        }
+    }
+}
+
+fn before<'a>(blueprint: &Blueprint, norm: &'a Norm) -> Option<&'a Norm> {
+    (blueprint.norms != Norms::After).then_some(norm)
 }
 
 /// Products written as they are.

@@ -1,14 +1,13 @@
 use std::ops::Range;
 
-use xunpin_kernels::{Activations, Gate, Gated, Member, Shared, attention, vector};
+use xunpin_kernels::{Activations, Gate, Gated, Member, Precision, Shared, attention, vector};
 
 use super::blueprint::{Norms, Positions};
 use super::matrix::Matrix;
-use super::model::{Layer, Norm, PackedModel, padded_inner, store};
+use super::model::{Entry, Layer, Norm, PackedModel, padded_inner, store};
 use crate::batch::PackedTokens;
 use crate::bert;
 use crate::folder::Activation;
-use crate::layers::Sight;
 use crate::pooling::Pooling;
 
 /// Queries, in tokens, that are scored at once: bounds the memory of a long text, and in layers with a window leaves
@@ -32,15 +31,14 @@ pub(super) struct Scratch {
     branch: Shared<f32>,
     /// `[tokens, padded inner]`.
     inner: Shared<f32>,
-    /// Input of the next product.
-    input: Activations,
+    /// Input of the next product, in whichever format its weights are.
+    inputs: [Activations; 2],
     /// `[texts, width or dimension]`, twice, in turns.
     pooled: [Shared<f32>; 2],
-    dense_input: Activations,
 }
 
 impl Scratch {
-    pub(super) fn new(model: &PackedModel) -> Self {
+    pub(super) fn new() -> Self {
         let empty = || Shared::new(0);
         Self {
             states: empty(),
@@ -49,9 +47,16 @@ impl Scratch {
             attended: empty(),
             branch: empty(),
             inner: empty(),
-            input: Activations::new(model.precision(), 0, 0),
+            inputs: [Precision::Int8, Precision::Bf16].map(|precision| Activations::new(precision, 0, 0)),
             pooled: [empty(), empty()],
-            dense_input: Activations::new(model.dense_precision(), 0, 0),
+        }
+    }
+
+    /// Where the input of a product goes.
+    fn input(&self, matrix: &Matrix) -> &Activations {
+        match matrix.precision() {
+            Precision::Int8 => &self.inputs[0],
+            _ => &self.inputs[1],
         }
     }
 
@@ -65,10 +70,11 @@ impl Scratch {
         self.attended.reserve(tokens * blueprint.heads.queries());
         self.branch.reserve(tokens * blueprint.width);
         self.inner.reserve(tokens * inner);
-        self.input.reserve(tokens, inner.max(blueprint.width).max(blueprint.heads.queries()));
         let widest = blueprint.dense.iter().map(|dense| dense.outputs).fold(blueprint.width, usize::max);
         self.pooled.iter_mut().for_each(|pooled| pooled.reserve(texts * widest));
-        self.dense_input.reserve(texts, widest);
+        let inputs = [inner, blueprint.width, blueprint.heads.queries(), widest];
+        let inputs = inputs.into_iter().fold(0, usize::max);
+        self.inputs.iter_mut().for_each(|input| input.reserve(tokens.max(texts), inputs));
     }
 }
 
@@ -125,27 +131,18 @@ impl<'a> Pass<'a> {
     /// Runs all steps as `member` of a crew. Afterwards [`vectors`](Self::vectors) holds the result.
     pub(super) fn run(&self, member: &Member<'_>) {
         let mut scores = Vec::new();
-        let layers = &self.model.layers;
+        let (layers, blueprint) = (&self.model.layers, &self.model.blueprint);
         self.embed(member);
         for (at, layer) in layers.iter().enumerate() {
             self.multiply(member, &layer.qkv, &self.scratch.qkv, Gate::Identity);
             self.turn(member, layer);
             self.attend(member, layer, &mut scores);
             self.multiply(member, &layer.output, &self.scratch.branch, Gate::Identity);
-            let next = match self.model.blueprint.norms {
-                Norms::After => Next { after: Some(&layer.attention_norm), before: None },
-                _ => Next { after: layer.after_attention.as_ref(), before: Some(&layer.mlp_norm) },
-            };
-            self.join(member, &next);
+            let entry = layer.mlp_entry(blueprint);
+            self.join(member, layer.attention_exit(blueprint), Some(entry));
             self.feed_forward(member, layer);
-            let next = match self.model.blueprint.norms {
-                Norms::After => Next { after: Some(&layer.mlp_norm), before: None },
-                _ => Next {
-                    after: layer.after_mlp.as_ref(),
-                    before: layers.get(at + 1).map(|next| &next.attention_norm),
-                },
-            };
-            self.join(member, &next);
+            let entry = layers.get(at + 1).map(|next| next.entry(blueprint));
+            self.join(member, layer.mlp_exit(blueprint), entry);
         }
         self.pool(member);
         self.dense(member);
@@ -174,17 +171,13 @@ impl<'a> Pass<'a> {
         self.each_row(member, |at| {
             // SAFETY: rows are shared out, so this one is only ours.
             let state = unsafe { scratch.states.part_mut(self.row(at, width)) };
-            model.tokens.copy_row(isa, self.ids[at] as usize, state);
+            model.tokens.copy_row(self.ids[at] as usize, state);
             if let Some((places, norm)) = &model.places {
                 vector::add(isa, &places.get()[self.row(self.places[at], width)], state);
                 row.copy_from_slice(state);
                 self.norm(norm, &row, state);
             }
-            let before = match model.blueprint.norms {
-                Norms::After => None,
-                _ => model.layers.first().map(|layer| &layer.attention_norm),
-            };
-            self.ready(at, state, before, &mut row);
+            self.ready(at, state, model.layers.first().map(|first| first.entry(&model.blueprint)), &mut row);
         });
     }
 
@@ -202,9 +195,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Makes row `at` of the next product's input from a state, through a norm if there is one before it.
-    fn ready(&self, at: usize, state: &[f32], before: Option<&Norm>, row: &mut [f32]) {
-        let values = match before {
+    /// Makes row `at` of a product's input from a state, through a norm if there is one before it.
+    fn ready(&self, at: usize, state: &[f32], entry: Option<Entry<'_>>, row: &mut [f32]) {
+        let Some(entry) = entry else { return };
+        let values = match entry.norm {
             Some(norm) => {
                 self.norm(norm, state, row);
                 &*row
@@ -212,15 +206,16 @@ impl<'a> Pass<'a> {
             None => state,
         };
         // SAFETY: rows are shared out, so this one is only ours.
-        unsafe { self.scratch.input.set_row(self.model.isa, at, values) };
+        unsafe { self.scratch.input(entry.matrix).set_row(self.model.isa, at, values) };
     }
 
     /// A product of all rows; threads divide the outputs.
     fn multiply(&self, member: &Member<'_>, matrix: &Matrix, out: &Shared<f32>, gate: Gate) {
         let store = store(out, matrix, gate);
+        let input = self.scratch.input(matrix);
         member.each(matrix.panels(), |panels| {
             // SAFETY: in this step the input is only read.
-            unsafe { matrix.multiply(self.model.isa, &self.scratch.input, 0..self.ids.len(), panels, &store) };
+            unsafe { matrix.multiply(self.model.isa, input, 0..self.ids.len(), panels, &store) };
         });
     }
 
@@ -279,7 +274,7 @@ impl<'a> Pass<'a> {
         self.each_piece(member, |text, rows| {
             for first in rows.clone().step_by(QUERY_BLOCK) {
                 let block = first..rows.end.min(first + QUERY_BLOCK);
-                self.attend_block(layer.sight, &self.texts[text], self.key_starts[text], block, scores);
+                self.attend_block(layer, &self.texts[text], self.key_starts[text], block, scores);
             }
         });
     }
@@ -287,7 +282,7 @@ impl<'a> Pass<'a> {
     /// The same for some rows of one text.
     fn attend_block(
         &self,
-        sight: Sight,
+        layer: &Layer,
         text: &Range<usize>,
         keys_at: usize,
         block: Range<usize>,
@@ -296,7 +291,7 @@ impl<'a> Pass<'a> {
         let Self { model, scratch, .. } = self;
         let (isa, heads) = (model.isa, model.blueprint.heads);
         let (width, qkv_width, out_width) = (heads.width, model.blueprint.qkv_width(), heads.queries());
-        let (back, ahead) = sight.reach(text.len());
+        let (back, ahead) = layer.sight.reach(text.len());
         // Places in the text: the queries, and all keys that any of them sees, from a multiple of the block on.
         let (first, last) = (block.start - text.start, block.end - 1 - text.start);
         let from = first.saturating_sub(back) / KEY_BLOCK * KEY_BLOCK;
@@ -332,7 +327,7 @@ impl<'a> Pass<'a> {
         }
         for (row, values) in block.zip(out.chunks_exact(out_width)) {
             // SAFETY: these rows are ours.
-            unsafe { scratch.input.set_row(isa, row, values) };
+            unsafe { scratch.input(&layer.output).set_row(isa, row, values) };
         }
     }
 
@@ -343,9 +338,10 @@ impl<'a> Pass<'a> {
         let inner = padded_inner(blueprint);
         if blueprint.gated {
             let gated = Gated { out: &scratch.inner, outputs: inner, gate: blueprint.gate() };
+            let input = scratch.input(&layer.up);
             member.each(layer.up.panels(), |panels| {
                 // SAFETY: in this step the input is only read.
-                unsafe { layer.up.multiply(model.isa, &scratch.input, 0..self.ids.len(), panels, &gated) };
+                unsafe { layer.up.multiply(model.isa, input, 0..self.ids.len(), panels, &gated) };
             });
         } else {
             self.multiply(member, &layer.up, &scratch.inner, blueprint.gate());
@@ -354,14 +350,14 @@ impl<'a> Pass<'a> {
             // SAFETY: rows are shared out, so this one is only ours.
             unsafe {
                 let values = scratch.inner.part(at * inner..at * inner + blueprint.inner_width);
-                scratch.input.set_row(model.isa, at, values);
+                scratch.input(&layer.down).set_row(model.isa, at, values);
             }
         });
         self.multiply(member, &layer.down, &scratch.branch, Gate::Identity);
     }
 
-    /// Adds the branch to the states and readies the input of what comes next.
-    fn join(&self, member: &Member<'_>, next: &Next<'_>) {
+    /// Adds the branch to the states, through a norm if there is one for that, and readies the input of what comes next.
+    fn join(&self, member: &Member<'_>, exit: Option<&Norm>, entry: Option<Entry<'_>>) {
         let Self { model, scratch, .. } = self;
         let (isa, blueprint) = (model.isa, &model.blueprint);
         let width = blueprint.width;
@@ -371,7 +367,7 @@ impl<'a> Pass<'a> {
             let (state, branch) = unsafe {
                 (scratch.states.part_mut(self.row(at, width)), scratch.branch.part(self.row(at, width)))
             };
-            match (next.after, blueprint.norms) {
+            match (exit, blueprint.norms) {
                 (Some(norm), Norms::After) => {
                     vector::add(isa, branch, state);
                     row.copy_from_slice(state);
@@ -380,7 +376,7 @@ impl<'a> Pass<'a> {
                 (Some(norm), _) => vector::add_rms_norm(isa, branch, norm.weight.get(), blueprint.eps, state),
                 (None, _) => vector::add(isa, branch, state),
             }
-            self.ready(at, state, next.before, &mut row);
+            self.ready(at, state, entry, &mut row);
         });
     }
 
@@ -422,7 +418,7 @@ impl<'a> Pass<'a> {
                 // SAFETY: rows are shared out, so this one is only ours.
                 unsafe {
                     let values = self.pooled(step).part(self.row(at, shape.inputs));
-                    scratch.dense_input.set_row(model.isa, at, values);
+                    scratch.input(matrix).set_row(model.isa, at, values);
                 }
             };
             member.each(texts, |texts| texts.for_each(round));
@@ -431,18 +427,11 @@ impl<'a> Pass<'a> {
                 Activation::Tanh => Gate::Tanh,
             };
             let store = store(self.pooled(step + 1), matrix, gate);
+            let input = scratch.input(matrix);
             member.each(matrix.panels(), |panels| {
                 // SAFETY: in this step the input is only read.
-                unsafe { matrix.multiply(model.isa, &scratch.dense_input, 0..texts, panels, &store) };
+                unsafe { matrix.multiply(model.isa, input, 0..texts, panels, &store) };
             });
         }
     }
-}
-
-/// What follows a branch.
-struct Next<'a> {
-    /// The branch's own last norm, or that of the sum.
-    after: Option<&'a Norm>,
-    /// The norm before the next product.
-    before: Option<&'a Norm>,
 }

@@ -188,7 +188,7 @@ impl Packer<'_> {
             config.vocabulary,
             width,
         )?;
-        RowTable::write(&mut self.writer, "tokens", self.packing, (config.vocabulary, width), |at, out| {
+        RowTable::write(&mut self.writer, "tokens", (config.vocabulary, width), |at, out| {
             table.copy_row(at, out);
             out.iter_mut().for_each(|value| *value *= config.embedding_scale);
         })?;
@@ -279,7 +279,8 @@ impl Packer<'_> {
                 self.writer.add(&place(part), &weight)?;
             }
         }
-        let (packing, writer) = (self.packing, &mut self.writer);
+        let packing = self.packing;
+        let writer = &mut self.writer;
         Matrix::write(writer, &place("qkv"), packing, (width, queries + 2 * keys), &qkv, &[])?;
         Matrix::write(writer, &place("output"), packing, (queries, width), &output, &[])?;
         // 16 gates and their ups in turns, filled up to whole turns with zeros.
@@ -301,7 +302,7 @@ impl Packer<'_> {
         let table =
             |part: &str, rows| self.weights.table(&format!("{}.weight", names_of.of(part)), rows, width);
         let words = table(names::WORDS, config.vocabulary)?;
-        RowTable::write(&mut self.writer, "tokens", self.packing, (config.vocabulary, width), |at, out| {
+        RowTable::write(&mut self.writer, "tokens", (config.vocabulary, width), |at, out| {
             words.copy_row(at, out);
         })?;
         // A text on its own is of token type 0 throughout.
