@@ -47,20 +47,38 @@ impl Crew {
     }
 
     /// Runs `work` on every thread at once and returns what each gave, in their order. One call at a time; others wait.
+    /// `work` must not call the same crew: it would wait for itself.
     pub fn together<R: Send>(&self, work: impl Fn(&Member<'_>) -> R + Sync) -> Vec<R> {
-        let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let barrier = Barrier::new(self.size());
-        self.pool.broadcast(|thread| {
-            let member = Member { index: thread.index(), size: thread.num_threads(), barrier: &barrier };
-            let _alarm = Alarm(&barrier);
-            work(&member)
+        self.in_turn(|pool| {
+            pool.broadcast(|thread| {
+                let member = Member { index: thread.index(), size: thread.num_threads(), barrier: &barrier };
+                let _alarm = Alarm(&barrier);
+                work(&member)
+            })
         })
     }
 
-    /// Runs `work` as rayon does with this crew's threads, without barriers.
+    /// Runs `work` as rayon does with this crew's threads, without barriers. Takes turns with
+    /// [`together`](Self::together).
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        self.pool.install(work)
+        self.in_turn(|pool| pool.install(work))
+    }
+
+    /// Calls `run` with the pool when no other call is under way.
+    ///
+    /// A thread of another rayon pool that waited here itself would take up other work meanwhile; if that called this
+    /// crew too, it would wait for the turn that its own thread holds. So a thread without other work waits in its place.
+    fn in_turn<R: Send>(&self, run: impl FnOnce(&ThreadPool) -> R + Send) -> R {
+        let run = || {
+            let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            run(&self.pool)
+        };
+        if rayon::current_thread_index().is_none() {
+            return run();
+        }
+        let done = std::thread::scope(|scope| scope.spawn(run).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -200,11 +218,28 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        crew.together(Member::meet);
+                        crew.together(|member| member.meet());
                     }
                 });
             }
         });
+    }
+
+    #[test]
+    fn callers_may_be_threads_of_another_pool() {
+        // Many small calls from few threads: one that took up the next call while it waits would never end.
+        let crew = Crew::new(2).expect("two threads");
+        let callers = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two more");
+        let done: usize = callers.install(|| {
+            use rayon::prelude::*;
+            (0..200)
+                .into_par_iter()
+                .with_max_len(1)
+                .map(|_| crew.together(|member| member.meet()).len())
+                .sum()
+        });
+        assert_eq!(done, 400);
+        assert_eq!(callers.install(|| crew.install(rayon::current_num_threads)), 2);
     }
 
     #[test]
@@ -217,6 +252,6 @@ mod tests {
             })
         }));
         assert!(outcome.is_err());
-        assert_eq!(crew.together(Member::index), [0, 1]);
+        assert_eq!(crew.together(|member| member.index()), [0, 1]);
     }
 }
