@@ -103,3 +103,18 @@ macro_rules! for_each_isa {
     };
 }
 pub(crate) use for_each_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_code_comes_first_and_the_best_last() {
+        let available = Isa::available();
+        let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
+        println!("{}", names.join(", "));
+        assert_eq!(names[0], "plain");
+        assert_eq!(available.last(), Some(&Isa::detect()));
+        assert_eq!(Isa::detect(), Isa::detect());
+    }
+}

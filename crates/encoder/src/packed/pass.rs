@@ -7,7 +7,6 @@ use super::matrix::Matrix;
 use super::model::{Layer, Norm, PackedModel, padded_inner, store};
 use crate::batch::PackedTokens;
 use crate::bert;
-use crate::folder::Activation;
 use crate::layers::Sight;
 use crate::pooling::Pooling;
 
@@ -230,7 +229,9 @@ impl<'a> Pass<'a> {
                 // SAFETY: rows are shared out, so this one is only ours.
                 let qkv = unsafe { scratch.qkv.part_mut(self.row(at, blueprint.qkv_width())) };
                 let angles = model.angles(layer.sight, self.places[at]);
-                for (head, values) in qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate() {
+                for (head, values) in
+                    qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate()
+                {
                     let query = head < heads.heads;
                     if let Some((queries, keys)) = &layer.head_norms {
                         row.copy_from_slice(values);
@@ -313,7 +314,18 @@ impl<'a> Pass<'a> {
             let values = (heads.heads + heads.kv_heads + kv_head) * width;
             let values = &qkv[from * qkv_width + values..];
             let out = &mut out[head * width..];
-            attention::multiply(isa, rows, to - from, width, scores, columns, values, qkv_width, out, out_width);
+            attention::multiply(
+                isa,
+                rows,
+                to - from,
+                width,
+                scores,
+                columns,
+                values,
+                qkv_width,
+                out,
+                out_width,
+            );
         }
         for (row, values) in block.zip(out.chunks_exact(out_width)) {
             // SAFETY: these rows are ours.
@@ -327,7 +339,7 @@ impl<'a> Pass<'a> {
         let blueprint = &model.blueprint;
         let inner = padded_inner(blueprint);
         if blueprint.gated {
-            let gated = Gated { out: &scratch.inner, outputs: inner, gate: blueprint.gate() };
+            let gated = Gated { out: &scratch.inner, outputs: inner, gate: blueprint.function };
             // SAFETY: between two meetings the input is only read.
             unsafe {
                 let panels = member.share(layer.up.panels());
@@ -335,7 +347,7 @@ impl<'a> Pass<'a> {
             }
             member.meet();
         } else {
-            self.multiply(member, &layer.up, &scratch.inner, blueprint.gate());
+            self.multiply(member, &layer.up, &scratch.inner, blueprint.function);
         }
         for at in member.share(self.ids.len()) {
             // SAFETY: rows are shared out, so this one is only ours.
@@ -416,11 +428,7 @@ impl<'a> Pass<'a> {
                 }
             }
             member.meet();
-            let gate = match shape.activation {
-                Activation::Identity => Gate::Identity,
-                Activation::Tanh => Gate::Tanh,
-            };
-            let store = store(self.pooled(step + 1), matrix, gate);
+            let store = store(self.pooled(step + 1), matrix, shape.activation);
             // SAFETY: between two meetings the input is only read.
             unsafe {
                 let panels = member.share(matrix.panels());

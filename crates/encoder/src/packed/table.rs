@@ -1,6 +1,5 @@
 use half::bf16;
-
-use xunpin_kernels::{Isa, Precision, vector};
+use xunpin_kernels::{Isa, Precision, round_row, vector};
 
 use super::format::{Contents, Span, Writer};
 use crate::ModelError;
@@ -13,7 +12,10 @@ pub(crate) struct RowTable {
 
 enum Rows {
     /// Numbers, and a scale a row.
-    Int8 { numbers: Span<i8>, scales: Span<f32> },
+    Int8 {
+        numbers: Span<i8>,
+        scales: Span<f32>,
+    },
     Bf16(Span<u16>),
 }
 
@@ -38,17 +40,21 @@ impl RowTable {
         let (mut numbers, mut scales) = (Vec::with_capacity(rows * width), Vec::with_capacity(rows));
         for at in 0..rows {
             row(at, &mut values);
-            let greatest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
-            let factor = if greatest > 0.0 { 127.0 / greatest } else { 0.0 };
-            numbers.extend(values.iter().map(|value| (value * factor).round_ties_even() as i8));
-            scales.push(greatest / 127.0 + values.iter().map(|value| value * 0.0).sum::<f32>());
+            let start = numbers.len();
+            numbers.resize(start + width, 0);
+            scales.push(round_row(&values, &mut numbers[start..]));
         }
         writer.add(&format!("{name}.int8"), &numbers)?;
         writer.add(&format!("{name}.scales"), &scales)
     }
 
     /// Finds the sections of table `name`.
-    pub(crate) fn read(contents: &Contents, name: &str, rows: usize, width: usize) -> Result<Self, ModelError> {
+    pub(crate) fn read(
+        contents: &Contents,
+        name: &str,
+        rows: usize,
+        width: usize,
+    ) -> Result<Self, ModelError> {
         let halves = format!("{name}.bf16");
         let rows = if contents.contains(&halves) {
             Rows::Bf16(contents.span(&halves, rows * width)?)

@@ -6,7 +6,7 @@ use super::names::Names;
 use crate::ModelError;
 use crate::backbone::Backbone;
 use crate::batch::PackedTokens;
-use crate::kernels::for_each_block;
+use crate::blocks::for_each_block;
 use crate::layers::{RmsNorm, Rope, Sight};
 use crate::weights::{Table, Weights};
 
@@ -67,7 +67,6 @@ impl Backbone for Rotary {
             };
             layer.forward(&mut states, &positions, &runs, rope)?;
         }
-        self.last_norm.apply_in_place(&mut states);
-        Ok(states)
+        Ok(self.last_norm.apply(&states))
     }
 }
