@@ -1,17 +1,20 @@
+use xunpin_kernels::{Gate, Isa, vector};
+
 use crate::ModelError;
-use crate::folder::{Activation, DenseConfig};
+use crate::folder::DenseConfig;
+use crate::layers::gate::gate_name;
 use crate::linear::Linear;
 use crate::weights::Weights;
 
 /// A dense layer as the fingerprint names it.
 pub(crate) fn describe(config: &DenseConfig) -> String {
-    format!("dense {} {}", config.outputs, config.activation.name())
+    format!("dense {} {}", config.outputs, gate_name(config.activation))
 }
 
 /// A layer between the pooled vector and the result.
 pub(crate) struct Dense {
     linear: Linear,
-    activation: Activation,
+    activation: Gate,
 }
 
 impl Dense {
@@ -27,9 +30,7 @@ impl Dense {
     /// `[rows, inputs]` in, `[rows, outputs]` out.
     pub(crate) fn apply(&self, rows: Vec<f32>) -> candle_core::Result<Vec<f32>> {
         let mut out = self.linear.apply(rows)?.read(<[f32]>::to_vec)?;
-        if self.activation == Activation::Tanh {
-            out.iter_mut().for_each(|value| *value = value.tanh());
-        }
+        vector::apply(Isa::detect(), self.activation, &mut out);
         Ok(out)
     }
 }

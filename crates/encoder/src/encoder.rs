@@ -84,7 +84,9 @@ impl LlmEncoder {
         let (contents, _) = packed::current(folder, options.precision)?;
         let tokenizer = match packed::tokenizer(&contents)? {
             Some(tokenizer) => tokenizer,
-            None => TokenizerFile::read(&Source::open(folder)?.folder.transformer, contents.header.lower_case)?,
+            None => {
+                TokenizerFile::read(&Source::open(folder)?.folder.transformer, contents.header.lower_case)?
+            }
         };
         let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
         let engine = PackedEngine::new(&contents, threads, options.batch_tokens.max(1))?;

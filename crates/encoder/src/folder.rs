@@ -1,8 +1,9 @@
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use xunpin_core::Role;
+use xunpin_kernels::Gate;
 
 use crate::ModelError;
 use crate::json::JsonFile;
@@ -58,24 +59,7 @@ pub(crate) struct DenseConfig {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     pub(crate) bias: bool,
-    pub(crate) activation: Activation,
-}
-
-/// What a dense layer does with its products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Activation {
-    Identity,
-    Tanh,
-}
-
-impl Activation {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Tanh => "tanh",
-        }
-    }
+    pub(crate) activation: Gate,
 }
 
 /// Prompts by role; an empty one changes nothing.
@@ -263,8 +247,8 @@ fn read_dense(module: &Module, width: usize) -> Result<DenseConfig, ModelError> 
     file.expect("use_residual", false, "false")?;
     let activation: String = file.required("activation_function")?;
     let activation = match activation.rsplit('.').next() {
-        Some("Identity") => Activation::Identity,
-        Some("Tanh") => Activation::Tanh,
+        Some("Identity") => Gate::Identity,
+        Some("Tanh") => Gate::Tanh,
         _ => return Err(file.unsupported("activation_function", &activation, "Identity, Tanh")),
     };
     let inputs = file.size("in_features")?;

@@ -6,7 +6,7 @@
 //! * the folder's JSON files say what it holds, the tokenizer gives ids, and texts are sorted by length into batches
 //!   of about [`EncoderOptions::batch_tokens`] tokens;
 //! * a batch is packed without padding and run through the language model (Gemma 3, Qwen3, or one of BERT's family):
-//!   candle computes the matrix products, our own loops everything between them;
+//!   [`xunpin_kernels`] runs it from a prepared file, in f32 candle computes the matrix products;
 //! * the token states are pooled (first, last or mean), go through the folder's dense layers and are normalised.
 //!
 //! A damaged or foreign folder is a [`ModelError`] that names the file and the remedy.
@@ -27,12 +27,12 @@
 mod backbone;
 mod batch;
 mod bert;
+mod blocks;
 mod dense;
 mod encoder;
 mod error;
 mod folder;
 mod json;
-mod kernels;
 mod layers;
 mod linear;
 mod packed;

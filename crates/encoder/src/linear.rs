@@ -1,7 +1,7 @@
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Storage, Tensor};
 
 use crate::ModelError;
-use crate::kernels::for_each_block;
+use crate::blocks::for_each_block;
 use crate::weights::Weights;
 
 /// A product with a weight matrix, `y = x Wᵀ + b`; the one place where token states meet weights.

@@ -32,7 +32,8 @@ impl Source {
             return Err(ModelError::Field { path, field: "hidden_size".into(), problem });
         }
         let weights = Weights::open(&folder.transformer)?;
-        let dense = folder.dense.iter().map(|config| Weights::open(&config.folder)).collect::<Result<_, _>>()?;
+        let dense =
+            folder.dense.iter().map(|config| Weights::open(&config.folder)).collect::<Result<_, _>>()?;
         Ok(Self { folder, architecture, weights, dense })
     }
 

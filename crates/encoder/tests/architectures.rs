@@ -8,7 +8,9 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{copy_of, cosine, edit, edit_weights, fixture, greatest_difference, open, references, refused};
+use common::{
+    copy_of, cosine, edit, edit_weights, fixture, greatest_difference, open, reference, references, refused,
+};
 use serde_json::{Value, json};
 use xunpin_core::{Encoder, Role};
 use xunpin_encoder::{EncoderOptions, LlmEncoder, ModelError, supported_architectures};
@@ -89,7 +91,9 @@ fn a_row_depends_neither_on_the_others_nor_on_threads_and_batches() {
             assert!(cosine(alone.row(0), row) >= 0.99999, "{name} {text}");
         }
         for (threads, batch_tokens) in [(Some(3), 20), (None, 1)] {
-            let other = LlmEncoder::open(&fixture(name), EncoderOptions { threads, batch_tokens }).unwrap();
+            let other =
+                LlmEncoder::open(&fixture(name), EncoderOptions { threads, batch_tokens, ..reference() })
+                    .unwrap();
             let other = other.encode(&TEXTS, Role::Document).unwrap();
             assert!(other.iter().zip(all.iter()).all(|(a, b)| cosine(a, b) >= 0.99999), "{name}");
         }

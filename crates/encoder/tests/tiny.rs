@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{cosine, greatest_difference, references, tiny, tiny_folder};
+use common::{cosine, greatest_difference, reference, references, tiny, tiny_folder};
 use xunpin_core::{EncodeError, Encoder, Matrix, Role};
 use xunpin_encoder::{EncoderOptions, LlmEncoder, supported_architectures};
 
@@ -25,8 +25,7 @@ fn encode(encoder: &LlmEncoder, texts: &[&str]) -> Matrix {
 }
 
 fn with_options(threads: Option<usize>, batch_tokens: usize) -> LlmEncoder {
-    LlmEncoder::open(&tiny_folder(), EncoderOptions { threads, batch_tokens, ..EncoderOptions::default() })
-        .unwrap()
+    LlmEncoder::open(&tiny_folder(), EncoderOptions { threads, batch_tokens, ..reference() }).unwrap()
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Activations {
     /// Rows of `width` numbers in 8 bits.
     ///
     /// # Safety
-    /// While the rows are in use nobody may write to them.
+    /// While the rows are in use nobody may write to them or to those before them.
     pub(crate) unsafe fn bytes(&self, rows: Range<usize>, width: usize) -> Rows<'_, u8> {
         let stride = stride(width);
         // SAFETY: the caller keeps writers away.
@@ -110,7 +110,7 @@ impl Activations {
     /// Rows of `width` numbers in bf16.
     ///
     /// # Safety
-    /// While the rows are in use nobody may write to them.
+    /// While the rows are in use nobody may write to them or to those before them.
     pub(crate) unsafe fn halves(&self, rows: Range<usize>, width: usize) -> Rows<'_, u16> {
         let stride = stride(width);
         // SAFETY: the caller keeps writers away.

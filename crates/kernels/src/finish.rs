@@ -1,44 +1,15 @@
+use crate::gate::Gate;
 use crate::panels::PANEL;
 use crate::shared::Shared;
-use crate::vector::inline::{gelu, gelu_tanh, relu, silu, tanh};
 
 /// What becomes of a tile of products while it is still in the cache.
 pub trait Finish: Sync {
     /// Takes the products of rows `row..row + tile.len()` with the outputs of `panel`. Called once for each pair. Must be
     /// `#[inline(always)]` to be compiled for the instructions that the product runs on.
-    fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]);
-}
-
-/// A function on every product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Gate {
-    /// None.
-    Identity,
-    /// `x/2 (1 + erf(x/√2))`.
-    Gelu,
-    /// GELU in its tanh form.
-    GeluTanh,
-    /// `max(x, 0)`.
-    Relu,
-    /// `x / (1 + e^-x)`.
-    Silu,
-    /// Hyperbolic tangent.
-    Tanh,
-}
-
-impl Gate {
-    #[inline(always)]
-    fn apply(self, values: &mut [f32]) {
-        match self {
-            Self::Identity => {}
-            Self::Gelu => values.iter_mut().for_each(|v| *v = gelu(*v)),
-            Self::GeluTanh => values.iter_mut().for_each(|v| *v = gelu_tanh(*v)),
-            Self::Relu => values.iter_mut().for_each(|v| *v = relu(*v)),
-            Self::Silu => values.iter_mut().for_each(|v| *v = silu(*v)),
-            Self::Tanh => values.iter_mut().for_each(|v| *v = tanh(*v)),
-        }
-    }
+    ///
+    /// # Safety
+    /// While this runs nobody else may read or write the results of these rows and this panel.
+    unsafe fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]);
 }
 
 /// Writes `gate(products)` to rows of `outputs` values.
@@ -53,14 +24,14 @@ pub struct Store<'a> {
 
 impl Finish for Store<'_> {
     #[inline(always)]
-    fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
+    unsafe fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
         let first = panel * PANEL;
         let count = PANEL.min(self.outputs - first);
         for (at, values) in tile.iter().enumerate() {
             let start = (row + at) * self.outputs + first;
             let mut values = *values;
             self.gate.apply(&mut values);
-            // SAFETY: each pair of row and panel is finished once, by one thread.
+            // SAFETY: the caller is alone with these results.
             let out = unsafe { self.out.part_mut(start..start + count) };
             if count == PANEL {
                 out.copy_from_slice(&values);
@@ -83,7 +54,7 @@ pub struct Gated<'a> {
 
 impl Gated<'_> {
     /// The place, in a layer of gates and ups of `width` each, of the output that was `from` when all gates lay before
-    /// all ups. `width` is a multiple of 16.
+    /// all ups. `width` is a multiple of 16, `from` below twice that.
     pub fn place(from: usize, width: usize) -> usize {
         const HALF: usize = PANEL / 2;
         let (at, shift) = if from < width { (from, 0) } else { (from - width, HALF) };
@@ -93,7 +64,7 @@ impl Gated<'_> {
 
 impl Finish for Gated<'_> {
     #[inline(always)]
-    fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
+    unsafe fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
         const HALF: usize = PANEL / 2;
         for (at, values) in tile.iter().enumerate() {
             let mut gates = [0f32; HALF];
@@ -103,7 +74,7 @@ impl Finish for Gated<'_> {
                 *gate *= up;
             }
             let start = (row + at) * self.outputs + panel * HALF;
-            // SAFETY: each pair of row and panel is finished once, by one thread.
+            // SAFETY: the caller is alone with these results.
             let out = unsafe { self.out.part_mut(start..start + HALF) };
             out.copy_from_slice(&gates);
         }

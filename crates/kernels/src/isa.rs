@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 /// The instructions that a product or loop is compiled for. Every function of this crate exists for all of them; which
 /// one runs is chosen when the program runs, so one binary serves every processor. A value can only be had for what this
 /// processor has.
@@ -22,10 +24,11 @@ pub(crate) enum Kind {
 }
 
 impl Isa {
-    /// The best this processor has.
+    /// The best this processor has. Found once, so it may be asked for often.
     pub fn detect() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
         // `available` is never empty: it begins with plain code.
-        Self::available().pop().unwrap_or(Self(Kind::Plain))
+        *BEST.get_or_init(|| Self::available().pop().unwrap_or(Self(Kind::Plain)))
     }
 
     /// All that this processor has, worst first.
@@ -100,3 +103,18 @@ macro_rules! for_each_isa {
     };
 }
 pub(crate) use for_each_isa;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_code_comes_first_and_the_best_last() {
+        let available = Isa::available();
+        let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
+        println!("{}", names.join(", "));
+        assert_eq!(names[0], "plain");
+        assert_eq!(available.last(), Some(&Isa::detect()));
+        assert_eq!(Isa::detect(), Isa::detect());
+    }
+}

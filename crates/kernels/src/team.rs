@@ -51,21 +51,40 @@ impl Crew {
     }
 
     /// Runs `work` on every thread at once and returns what each gave, in their order. `steps` is the most calls of
-    /// [`Member::each`] that a thread makes. One call at a time; others wait.
+    /// [`Member::each`] that a thread makes. One call at a time; others wait. `work` must not call the same crew: it would
+    /// wait for itself.
     pub fn together<R: Send>(&self, steps: usize, work: impl Fn(&Member<'_>) -> R + Sync) -> Vec<R> {
-        let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = Plan { steps: (0..steps).map(|_| Step::default()).collect(), broken: AtomicBool::new(false) };
-        self.pool.broadcast(|thread| {
-            let member = Member { index: thread.index(), size: thread.num_threads(), plan: &plan, at: Cell::new(0) };
-            let _alarm = Alarm(&plan);
-            work(&member)
+        let plan =
+            Plan { steps: (0..steps).map(|_| Step::default()).collect(), broken: AtomicBool::new(false) };
+        self.in_turn(|pool| {
+            pool.broadcast(|thread| {
+                let (index, size) = (thread.index(), thread.num_threads());
+                let member = Member { index, size, plan: &plan, at: Cell::new(0) };
+                let _alarm = Alarm(&plan);
+                work(&member)
+            })
         })
     }
 
-    /// Runs `work` as rayon does with this crew's threads, without barriers.
+    /// Runs `work` as rayon does with this crew's threads. Takes turns with [`together`](Self::together).
     pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        self.pool.install(work)
+        self.in_turn(|pool| pool.install(work))
+    }
+
+    /// Calls `run` with the pool when no other call is under way.
+    ///
+    /// A thread of another rayon pool that waited here itself would take up other work meanwhile; if that called this
+    /// crew too, it would wait for the turn that its own thread holds. So a thread without other work waits in its place.
+    fn in_turn<R: Send>(&self, run: impl FnOnce(&ThreadPool) -> R + Send) -> R {
+        let run = || {
+            let _turn = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            run(&self.pool)
+        };
+        if rayon::current_thread_index().is_none() {
+            return run();
+        }
+        let done = std::thread::scope(|scope| scope.spawn(run).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -202,6 +221,20 @@ mod tests {
             }
         });
         assert_eq!(total.into_inner(), 8 * 50 * 6);
+    }
+
+    #[test]
+    fn callers_may_be_threads_of_another_pool() {
+        // Many small calls from few threads: one that took up the next call while it waits would never end.
+        let crew = Crew::new(2).expect("two threads");
+        let callers = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("two more");
+        let done: usize = callers.install(|| {
+            use rayon::prelude::*;
+            let one = |_| crew.together(1, |member| member.each(4, |_| {})).len();
+            (0..200).into_par_iter().with_max_len(1).map(one).sum()
+        });
+        assert_eq!(done, 400);
+        assert_eq!(callers.install(|| crew.install(rayon::current_num_threads)), 2);
     }
 
     #[test]

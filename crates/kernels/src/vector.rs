@@ -1,12 +1,12 @@
-//! Loops over rows of f32 values. All but [`dot`] give the same bits on every processor: sums are taken in sixteen
-//! lanes, whatever the width of the registers.
+//! Loops over rows of f32 values. All give the same bits on every processor: sums are taken in sixteen lanes, whatever the
+//! width of the registers. Where slices differ in length, the shortest counts, unless said otherwise.
 
-use crate::for_each_isa;
+use crate::{Gate, for_each_isa};
 
 /// Partial sums kept side by side.
 const LANES: usize = 16;
 
-/// Functions of one value, and pieces of the loops; compiled into their callers.
+/// Pieces of the loops; compiled into their callers.
 pub(crate) mod inline {
     use super::LANES;
 
@@ -81,64 +81,6 @@ pub(crate) mod inline {
         let value = p * r * r + r + 1.0;
         value * f32::from_bits((power.wrapping_add(127) as u32) << 23)
     }
-
-    /// `x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`, written as a logistic function.
-    #[inline(always)]
-    pub(crate) fn gelu_tanh(x: f32) -> f32 {
-        const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
-        silu_of(x, TWICE_SQRT_2_OVER_PI * x * (1.0 + 0.044715 * x * x))
-    }
-
-    /// `x / (1 + e^-x)`.
-    #[inline(always)]
-    pub(crate) fn silu(x: f32) -> f32 {
-        silu_of(x, x)
-    }
-
-    #[inline(always)]
-    fn silu_of(x: f32, inner: f32) -> f32 {
-        x / (1.0 + exp(-inner))
-    }
-
-    /// Hyperbolic tangent, to within 3e-7.
-    #[inline(always)]
-    pub(crate) fn tanh(x: f32) -> f32 {
-        1.0 - 2.0 / (1.0 + exp(2.0 * x))
-    }
-
-    /// `max(x, 0)`; NaN stays NaN, unlike with `max`.
-    #[inline(always)]
-    pub(crate) fn relu(x: f32) -> f32 {
-        if x < 0.0 { 0.0 } else { x }
-    }
-
-    /// `x/2 (1 + erf(x/√2))`.
-    #[inline(always)]
-    pub(crate) fn gelu(x: f32) -> f32 {
-        0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
-    }
-
-    /// The error function to within 5e-7, a quotient of polynomials: Eigen's `generic_fast_erf_float`. Beyond ±4 it is
-    /// ±1 in f32. NaN stays NaN.
-    #[inline(always)]
-    pub(crate) fn erf(x: f32) -> f32 {
-        let x = if x < -4.0 { -4.0 } else { x };
-        let x = if x > 4.0 { 4.0 } else { x };
-        let square = x * x;
-        let mut above = -2.726_142_3e-10;
-        above = above * square + 2.770_681_4e-8;
-        above = above * square - 2.101_024e-6;
-        above = above * square - 5.692_506_4e-5;
-        above = above * square - 7.349_906_3e-4;
-        above = above * square - 2.954_599_8e-3;
-        above = above * square - 1.609_603_3e-2;
-        let mut below = -1.456_607_2e-5;
-        below = below * square - 2.133_740_6e-4;
-        below = below * square - 1.682_827e-3;
-        below = below * square - 7.373_329e-3;
-        below = below * square - 1.426_473_9e-2;
-        x * above / below
-    }
 }
 
 use inline::{exp, range_with_zero, sum_by};
@@ -185,6 +127,22 @@ for_each_isa! {
 }
 
 for_each_isa! {
+    /// `out *= x`.
+    pub fn multiply(x: &[f32], out: &mut [f32]) {
+        for (out, value) in out.iter_mut().zip(x) {
+            *out *= value;
+        }
+    }
+}
+
+for_each_isa! {
+    /// `values = gate(values)`.
+    pub fn apply(gate: Gate, values: &mut [f32]) {
+        gate.apply(values);
+    }
+}
+
+for_each_isa! {
     /// `values *= factor`.
     pub fn scale(factor: f32, values: &mut [f32]) {
         values.iter_mut().for_each(|value| *value *= factor);
@@ -210,6 +168,9 @@ for_each_isa! {
 
 for_each_isa! {
     /// Turns pairs of values, one from either half of `head`, by the angles of a place: half as many cosines, then sines.
+    ///
+    /// # Panics
+    /// If there are fewer angles than half the values.
     pub fn rotate(angles: &[f32], head: &mut [f32]) {
         let half = head.len() / 2;
         let (cosines, sines) = angles.split_at(half);
@@ -222,13 +183,18 @@ for_each_isa! {
 
 for_each_isa! {
     /// Rounds a row to numbers of 8 bits, filling up with zeros, and returns scale and zero: `value ≈ scale * (number -
-    /// zero)`. The range is that of the row, and 0 lies in it exactly. A value that is not finite makes the scale NaN.
+    /// zero)`. The range is that of the row and of 0, which becomes the number `zero` exactly. A value that is not finite
+    /// makes the scale NaN.
+    ///
+    /// # Panics
+    /// If there are fewer numbers than values.
     pub fn round_to_u8(values: &[f32], numbers: &mut [u8]) -> (f32, i32) {
         // Adding it rounds to a whole number, halves to even, which its low bits then hold.
         const ROUND: f32 = 12_582_912.0;
         let (low, high, damage) = range_with_zero(values);
         let scale = (high - low) / 255.0;
-        let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        // Below, the factor would be infinite; rows as small as that are rounded to nothing.
+        let factor = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
         let zero = (-low * factor).round_ties_even();
         let (numbers, rest) = numbers.split_at_mut(values.len());
         for (number, value) in numbers.iter_mut().zip(values) {
@@ -245,6 +211,9 @@ for_each_isa! {
 
 for_each_isa! {
     /// Rounds a row to bits of bf16, halves to even, filling up with zeros. NaN stays NaN.
+    ///
+    /// # Panics
+    /// If there are fewer bits than values.
     pub fn round_to_bf16(values: &[f32], bits: &mut [u16]) {
         let (bits, rest) = bits.split_at_mut(values.len());
         for (bits, value) in bits.iter_mut().zip(values) {

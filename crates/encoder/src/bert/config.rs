@@ -1,6 +1,9 @@
+use xunpin_kernels::Gate;
+
 use crate::ModelError;
 use crate::json::JsonFile;
-use crate::layers::{HeadShape, Nonlinearity};
+use crate::layers::HeadShape;
+use crate::layers::gate::{gate_name, gate_named};
 
 /// Who counts positions how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(crate) struct Config {
     pub(crate) eps: f64,
     pub(crate) layers: usize,
     /// Between the products of the feed-forward layer.
-    pub(crate) function: Nonlinearity,
+    pub(crate) function: Gate,
 }
 
 impl Config {
@@ -52,7 +55,7 @@ impl Config {
         file.expect("position_embedding_type", "absolute".to_owned(), "absolute")?;
         file.expect("is_decoder", false, "false")?;
         let function: String = file.required("hidden_act")?;
-        let function = Nonlinearity::named(&function)
+        let function = gate_named(&function)
             .ok_or_else(|| file.unsupported("hidden_act", &function, "gelu, gelu_new, relu, silu"))?;
         let width = file.size("hidden_size")?;
         let heads = file.size("num_attention_heads")?;
@@ -97,7 +100,7 @@ impl Config {
     pub(crate) fn describe(&self) -> String {
         let Self { heads: HeadShape { heads, width, .. }, scale, eps, layers, function, .. } = self;
         let padding = self.padding.map_or("none".to_owned(), |padding| padding.to_string());
-        format!("{heads} {width} {scale} {eps} {layers} {} {padding}", function.name())
+        format!("{heads} {width} {scale} {eps} {layers} {} {padding}", gate_name(*function))
     }
 }
 

@@ -1,11 +1,13 @@
 use candle_core::Result;
+use xunpin_kernels::Gate;
 
 use super::config::Config;
 use super::names::{self, Names};
 use crate::ModelError;
 use crate::backbone::Product;
 use crate::batch::Run;
-use crate::layers::{HeadShape, Heads, LayerNorm, Nonlinearity, Sight};
+use crate::layers::gate::apply;
+use crate::layers::{HeadShape, Heads, LayerNorm, Sight};
 use crate::linear::Linear;
 use crate::weights::Weights;
 
@@ -18,7 +20,7 @@ pub(super) struct Layer {
     output: Linear,
     attention_norm: LayerNorm,
     up: Linear,
-    function: Nonlinearity,
+    function: Gate,
     inner_width: usize,
     down: Linear,
     mlp_norm: LayerNorm,
@@ -76,7 +78,7 @@ impl Layer {
 
         watch(Product::Up, states);
         let up = self.up.apply(states.to_vec())?;
-        let inner = up.read(|up| self.function.apply(up, self.inner_width))?;
+        let inner = up.read(|up| apply(self.function, up, self.inner_width))?;
         drop(up);
         watch(Product::Down, &inner);
         self.down.apply(inner)?.read(|branch| self.mlp_norm.add_and_apply(states, branch))

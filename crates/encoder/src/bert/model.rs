@@ -6,7 +6,7 @@ use super::names::{self, Names};
 use crate::ModelError;
 use crate::backbone::{Backbone, Product, Watch};
 use crate::batch::PackedTokens;
-use crate::kernels::for_each_block;
+use crate::blocks::for_each_block;
 use crate::layers::LayerNorm;
 use crate::weights::{Table, Weights};
 
@@ -50,14 +50,14 @@ impl Bert {
         }
         let mut states = vec![0.0; ids.len() * width];
         for_each_block(&mut states, width, |first, block| {
-            let mut position = vec![0.0; width];
+            let (mut row, mut position) = (vec![0.0; width], vec![0.0; width]);
             for (at, out) in block.chunks_exact_mut(width).enumerate() {
-                self.words.copy_row(ids[first + at] as usize, out);
+                self.words.copy_row(ids[first + at] as usize, &mut row);
                 self.positions.copy_row(positions[first + at], &mut position);
-                for ((value, token_type), position) in out.iter_mut().zip(&self.token_type).zip(&position) {
+                for ((value, token_type), position) in row.iter_mut().zip(&self.token_type).zip(&position) {
                     *value += token_type + position;
                 }
-                self.embedding_norm.apply_row(out);
+                self.embedding_norm.apply_row(&row, out);
             }
         });
         states

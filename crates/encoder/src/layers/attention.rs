@@ -1,8 +1,9 @@
-use serde::{Deserialize, Serialize};
 use candle_core::{Device, Result, Tensor};
+use serde::{Deserialize, Serialize};
+use xunpin_kernels::{Isa, vector};
 
 use crate::batch::Run;
-use crate::kernels::{for_each_block, softmax};
+use crate::blocks::for_each_block;
 use crate::linear::Values;
 
 /// Queries, in tokens, that are scored at once: bounds the memory of a long text, and in layers with a window
@@ -202,7 +203,8 @@ impl RunHeads {
                         let from = token.saturating_sub(back).max(seen.start) - seen.start;
                         let to = (token + ahead + 1).min(seen.end) - seen.start;
                         let scores = &scores[row * seen.len()..(row + 1) * seen.len()];
-                        softmax(&scores[from..to], &mut out[from..to]);
+                        out[from..to].copy_from_slice(&scores[from..to]);
+                        vector::softmax(Isa::detect(), &mut out[from..to]);
                     }
                 });
                 weights

@@ -2,11 +2,10 @@
 //! the functions between two products.
 
 mod attention;
+pub(crate) mod gate;
 mod norm;
-mod point;
 mod rope;
 
 pub(crate) use attention::{HeadShape, Heads, Sight};
 pub(crate) use norm::{LayerNorm, RmsNorm};
-pub(crate) use point::Nonlinearity;
 pub(crate) use rope::Rope;

@@ -1,4 +1,6 @@
-use crate::kernels::{for_each_block, sum_by};
+use xunpin_kernels::{Isa, vector};
+
+use crate::blocks::for_each_block;
 
 /// RMS norm: `x / sqrt(mean(x²) + eps) * weight`.
 #[derive(Clone, Debug)]
@@ -14,36 +16,7 @@ impl RmsNorm {
 
     /// Norm of one row into `out`.
     pub(crate) fn apply_row(&self, row: &[f32], out: &mut [f32]) {
-        let factor = self.factor(row);
-        for ((out, value), weight) in out.iter_mut().zip(row).zip(&self.weight) {
-            *out = value * factor * weight;
-        }
-    }
-
-    /// Adds the norm of one row to `out`.
-    fn add_row(&self, row: &[f32], out: &mut [f32]) {
-        let factor = self.factor(row);
-        for ((out, value), weight) in out.iter_mut().zip(row).zip(&self.weight) {
-            *out += value * factor * weight;
-        }
-    }
-
-    fn factor(&self, row: &[f32]) -> f32 {
-        let mean = sum_by(row, |v| v * v) / row.len() as f32;
-        1.0 / (mean + self.eps).sqrt()
-    }
-
-    /// Norms of all rows of `states`, in place.
-    pub(crate) fn apply_in_place(&self, states: &mut [f32]) {
-        let width = self.weight.len();
-        for_each_block(states, width, |_, block| {
-            for row in block.chunks_exact_mut(width) {
-                let factor = self.factor(row);
-                for (value, weight) in row.iter_mut().zip(&self.weight) {
-                    *value = *value * factor * weight;
-                }
-            }
-        });
+        vector::rms_norm(Isa::detect(), row, &self.weight, self.eps, out);
     }
 
     /// Norms of all rows of `states`.
@@ -65,7 +38,7 @@ impl RmsNorm {
         for_each_block(states, width, |first, block| {
             let rows = branch[first * width..].chunks_exact(width);
             for (out, row) in block.chunks_exact_mut(width).zip(rows) {
-                self.add_row(row, out);
+                vector::add_rms_norm(Isa::detect(), row, &self.weight, self.eps, out);
             }
         });
     }
@@ -85,16 +58,9 @@ impl LayerNorm {
         Self { weight, bias, eps: eps as f32 }
     }
 
-    /// Norm of one row, in place.
-    pub(crate) fn apply_row(&self, row: &mut [f32]) {
-        let count = row.len() as f32;
-        let mean = sum_by(row, |v| v) / count;
-        // From the differences: the mean of the squares less the square of the mean would lose digits.
-        let variance = sum_by(row, |v| (v - mean) * (v - mean)) / count;
-        let factor = 1.0 / (variance + self.eps).sqrt();
-        for ((value, weight), bias) in row.iter_mut().zip(&self.weight).zip(&self.bias) {
-            *value = (*value - mean) * factor * weight + bias;
-        }
+    /// Norm of one row into `out`.
+    pub(crate) fn apply_row(&self, row: &[f32], out: &mut [f32]) {
+        vector::layer_norm(Isa::detect(), row, &self.weight, &self.bias, self.eps, out);
     }
 
     /// `states = norm(states + branch)`: the end of a residual branch where norms come last.
@@ -102,9 +68,11 @@ impl LayerNorm {
         let width = self.weight.len();
         for_each_block(states, width, |first, block| {
             let rows = branch[first * width..].chunks_exact(width);
+            let mut sum = vec![0.0; width];
             for (row, branch) in block.chunks_exact_mut(width).zip(rows) {
-                row.iter_mut().zip(branch).for_each(|(value, branch)| *value += branch);
-                self.apply_row(row);
+                sum.copy_from_slice(row);
+                vector::add(Isa::detect(), branch, &mut sum);
+                self.apply_row(&sum, row);
             }
         });
     }
@@ -130,9 +98,6 @@ mod tests {
         let mut states = rows;
         norm.add_to(&mut states, &rows);
         assert!((states[2] - 12.0 - want[2]).abs() < 1e-5);
-        states = rows;
-        norm.apply_in_place(&mut states);
-        assert_eq!(states.to_vec(), got);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use xunpin_kernels::{Isa, vector};
+
 /// Rotary positions: each pair of values (one from either half of a head) is turned by an angle that grows with the
 /// token's place. Cosines and sines of all places, made once.
 pub(crate) struct Rope {
@@ -30,11 +32,7 @@ impl Rope {
     /// Turns one head's values for a token at `position`, in place.
     pub(crate) fn rotate(&self, head: &mut [f32], position: usize) {
         let angles = &self.table[position * 2 * self.half..(position + 1) * 2 * self.half];
-        let (cosines, sines) = angles.split_at(self.half);
-        let (low, high) = head.split_at_mut(self.half);
-        for (((low, high), cos), sin) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
-            (*low, *high) = (*low * cos - *high * sin, *high * cos + *low * sin);
-        }
+        vector::rotate(Isa::detect(), angles, head);
     }
 }
 

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 use xunpin_kernels::Gate;
 
 use crate::bert;
-use crate::folder::{Activation, ModelFolder, PoolingConfig};
-use crate::layers::{HeadShape, Nonlinearity, Sight};
+use crate::folder::{ModelFolder, PoolingConfig};
+use crate::layers::{HeadShape, Sight};
 use crate::rotary;
 
 /// A transformer as the packed engine runs it: every supported architecture is one of these.
@@ -26,7 +26,7 @@ pub(crate) struct Blueprint {
     /// One entry a layer: how far a token sees.
     pub(crate) layers: Vec<Sight>,
     /// Between the products of the feed-forward layer.
-    pub(crate) function: Nonlinearity,
+    pub(crate) function: Gate,
     /// Whether that function's result is multiplied with a second product.
     pub(crate) gated: bool,
     pub(crate) pooling: PoolingConfig,
@@ -62,7 +62,7 @@ pub(crate) enum Norms {
 pub(crate) struct DenseShape {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Gate,
 }
 
 impl Blueprint {
@@ -107,16 +107,6 @@ impl Blueprint {
         }
     }
 
-    /// What the gate kernels call the function between.
-    pub(crate) fn gate(&self) -> Gate {
-        match self.function {
-            Nonlinearity::Gelu => Gate::Gelu,
-            Nonlinearity::GeluTanh => Gate::GeluTanh,
-            Nonlinearity::Relu => Gate::Relu,
-            Nonlinearity::Silu => Gate::Silu,
-        }
-    }
-
     /// Values of a token's queries, keys and values together.
     pub(crate) fn qkv_width(&self) -> usize {
         self.heads.queries() + 2 * self.heads.keys()
@@ -131,7 +121,8 @@ impl Blueprint {
     pub(crate) fn check(&self) -> Result<(), String> {
         const MOST: usize = 1 << 24;
         let HeadShape { heads, kv_heads, width: head_width } = self.heads;
-        let sizes = [self.vocabulary, self.max_positions, self.width, self.inner_width, heads, kv_heads, head_width];
+        let sizes =
+            [self.vocabulary, self.max_positions, self.width, self.inner_width, heads, kv_heads, head_width];
         if sizes.iter().any(|size| !(1..=MOST).contains(size)) || self.layers.len() > 4096 {
             return Err("a size is zero or beyond reason".into());
         }

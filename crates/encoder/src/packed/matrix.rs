@@ -48,7 +48,12 @@ impl Matrix {
     }
 
     /// Finds the sections of layer `name`, in whichever format they are.
-    pub(crate) fn read(contents: &Contents, name: &str, inputs: usize, outputs: usize) -> Result<Self, ModelError> {
+    pub(crate) fn read(
+        contents: &Contents,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Self, ModelError> {
         let halves = format!("{name}.bf16");
         let weights = if contents.contains(&halves) {
             Weights::Bf16(contents.span(&halves, Bf16Matrix::packed_len(inputs, outputs))?)

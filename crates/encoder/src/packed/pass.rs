@@ -7,7 +7,6 @@ use super::matrix::Matrix;
 use super::model::{Entry, Layer, Norm, PackedModel, padded_inner, store};
 use crate::batch::PackedTokens;
 use crate::bert;
-use crate::folder::Activation;
 use crate::pooling::Pooling;
 
 /// Queries, in tokens, that are scored at once: bounds the memory of a long text, and in layers with a window leaves
@@ -232,7 +231,9 @@ impl<'a> Pass<'a> {
                 // SAFETY: rows are shared out, so this one is only ours.
                 let qkv = unsafe { scratch.qkv.part_mut(self.row(at, blueprint.qkv_width())) };
                 let angles = model.angles(layer.sight, self.places[at]);
-                for (head, values) in qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate() {
+                for (head, values) in
+                    qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate()
+                {
                     let query = head < heads.heads;
                     if let Some((queries, keys)) = &layer.head_norms {
                         row.copy_from_slice(values);
@@ -323,7 +324,18 @@ impl<'a> Pass<'a> {
             let values = (heads.heads + heads.kv_heads + kv_head) * width;
             let values = &qkv[from * qkv_width + values..];
             let out = &mut out[head * width..];
-            attention::multiply(isa, rows, to - from, width, scores, columns, values, qkv_width, out, out_width);
+            attention::multiply(
+                isa,
+                rows,
+                to - from,
+                width,
+                scores,
+                columns,
+                values,
+                qkv_width,
+                out,
+                out_width,
+            );
         }
         for (row, values) in block.zip(out.chunks_exact(out_width)) {
             // SAFETY: these rows are ours.
@@ -337,14 +349,14 @@ impl<'a> Pass<'a> {
         let blueprint = &model.blueprint;
         let inner = padded_inner(blueprint);
         if blueprint.gated {
-            let gated = Gated { out: &scratch.inner, outputs: inner, gate: blueprint.gate() };
+            let gated = Gated { out: &scratch.inner, outputs: inner, gate: blueprint.function };
             let input = scratch.input(&layer.up);
             member.each(layer.up.panels(), |panels| {
                 // SAFETY: in this step the input is only read.
                 unsafe { layer.up.multiply(model.isa, input, 0..self.ids.len(), panels, &gated) };
             });
         } else {
-            self.multiply(member, &layer.up, &scratch.inner, blueprint.gate());
+            self.multiply(member, &layer.up, &scratch.inner, blueprint.function);
         }
         self.each_row(member, |at| {
             // SAFETY: rows are shared out, so this one is only ours.
@@ -422,11 +434,7 @@ impl<'a> Pass<'a> {
                 }
             };
             member.each(texts, |texts| texts.for_each(round));
-            let gate = match shape.activation {
-                Activation::Identity => Gate::Identity,
-                Activation::Tanh => Gate::Tanh,
-            };
-            let store = store(self.pooled(step + 1), matrix, gate);
+            let store = store(self.pooled(step + 1), matrix, shape.activation);
             let input = scratch.input(matrix);
             member.each(matrix.panels(), |panels| {
                 // SAFETY: in this step the input is only read.

@@ -29,7 +29,12 @@ impl RowTable {
     }
 
     /// Finds table `name`.
-    pub(crate) fn read(contents: &Contents, name: &str, rows: usize, width: usize) -> Result<Self, ModelError> {
+    pub(crate) fn read(
+        contents: &Contents,
+        name: &str,
+        rows: usize,
+        width: usize,
+    ) -> Result<Self, ModelError> {
         Ok(Self { width, rows: contents.span(name, rows * width)? })
     }
 

@@ -1,7 +1,9 @@
+use xunpin_kernels::Gate;
+
 use super::names::NormNames;
 use crate::ModelError;
 use crate::json::JsonFile;
-use crate::layers::{HeadShape, Nonlinearity, Sight};
+use crate::layers::{HeadShape, Sight};
 
 /// All that is to be known of a model besides its weights: what `config.json` says, checked, and what the architecture
 /// adds.
@@ -30,7 +32,7 @@ pub(crate) struct Config {
     /// Added to the weights of norms as files hold them.
     pub(crate) norm_offset: f32,
     /// What the gate of the feed-forward layer goes through.
-    pub(crate) gate: Nonlinearity,
+    pub(crate) gate: Gate,
     pub(crate) norms: NormNames,
 }
 

@@ -2,11 +2,13 @@
 //! EmbeddingGemma was trained. The reference is `Gemma3TextModel` of Hugging Face's transformers with
 //! `use_bidirectional_attention`.
 
+use xunpin_kernels::Gate;
+
 use super::config::{Config, head_shape, refuse_rope_scaling, rope_theta};
 use super::names::NormNames;
 use crate::ModelError;
 use crate::json::JsonFile;
-use crate::layers::{Nonlinearity, Sight};
+use crate::layers::Sight;
 
 /// Name of the architecture in fingerprints.
 pub(crate) const ARCHITECTURE: &str = "gemma3-bidirectional";
@@ -40,7 +42,7 @@ pub(crate) fn read(file: &JsonFile) -> Result<Config, ModelError> {
         layers: read_layers(file)?,
         embedding_scale: (width as f64).sqrt() as f32,
         norm_offset: 1.0,
-        gate: Nonlinearity::GeluTanh,
+        gate: Gate::GeluTanh,
         norms: NORMS,
     })
 }

@@ -1,12 +1,14 @@
 use candle_core::Result;
+use xunpin_kernels::{Gate, Isa, vector};
 
 use super::config::Config;
 use super::names::{self, Names};
 use crate::ModelError;
 use crate::backbone::Product;
 use crate::batch::Run;
-use crate::kernels::for_each_block;
-use crate::layers::{HeadShape, Heads, Nonlinearity, RmsNorm, Rope, Sight};
+use crate::blocks::for_each_block;
+use crate::layers::gate::apply_gated;
+use crate::layers::{HeadShape, Heads, RmsNorm, Rope, Sight};
 use crate::linear::Linear;
 use crate::weights::Weights;
 
@@ -27,7 +29,7 @@ pub(super) struct Layer {
     before_mlp: RmsNorm,
     /// Gate and up in one product.
     gate_up: Linear,
-    gate: Nonlinearity,
+    gate: Gate,
     down: Linear,
     inner_width: usize,
     after_mlp: Option<RmsNorm>,
@@ -108,7 +110,7 @@ impl Layer {
         let input = self.before_mlp.apply(states);
         watch(Product::Up, &input);
         let gate_up = self.gate_up.apply(input)?;
-        let inner = gate_up.read(|gate_up| self.gate.apply_gated(gate_up, self.inner_width))?;
+        let inner = gate_up.read(|gate_up| apply_gated(self.gate, gate_up, self.inner_width))?;
         drop(gate_up);
         watch(Product::Down, &inner);
         self.down.apply(inner)?.read(|branch| add_branch(states, branch, self.width, self.after_mlp.as_ref()))
@@ -120,8 +122,7 @@ fn add_branch(states: &mut [f32], branch: &[f32], width: usize, norm: Option<&Rm
     match norm {
         Some(norm) => norm.add_to(states, branch),
         None => for_each_block(states, width, |first, block| {
-            let branch = &branch[first * width..];
-            block.iter_mut().zip(branch).for_each(|(state, value)| *state += value);
+            vector::add(Isa::detect(), &branch[first * width..], block);
         }),
     }
 }

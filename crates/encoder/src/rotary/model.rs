@@ -6,7 +6,7 @@ use super::names::Names;
 use crate::ModelError;
 use crate::backbone::{Backbone, Product, Watch};
 use crate::batch::PackedTokens;
-use crate::kernels::for_each_block;
+use crate::blocks::for_each_block;
 use crate::layers::{RmsNorm, Rope, Sight};
 use crate::weights::{Table, Weights};
 
@@ -68,7 +68,6 @@ impl Backbone for Rotary {
             };
             layer.forward(&mut states, &positions, &runs, rope, &mut watch)?;
         }
-        self.last_norm.apply_in_place(&mut states);
-        Ok(states)
+        Ok(self.last_norm.apply(&states))
     }
 }

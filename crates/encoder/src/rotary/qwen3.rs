@@ -1,11 +1,13 @@
 //! Qwen3 as a text encoder: a token sees those before it, and the last one of a text stands for the whole, as
 //! Qwen3-Embedding was trained. The reference is `Qwen3Model` of Hugging Face's transformers.
 
+use xunpin_kernels::Gate;
+
 use super::config::{Config, head_shape, refuse_rope_scaling, rope_theta};
 use super::names::NormNames;
 use crate::ModelError;
 use crate::json::JsonFile;
-use crate::layers::{Nonlinearity, Sight};
+use crate::layers::Sight;
 
 /// Name of the architecture in fingerprints.
 pub(crate) const ARCHITECTURE: &str = "qwen3-causal";
@@ -52,7 +54,7 @@ pub(crate) fn read(file: &JsonFile) -> Result<Config, ModelError> {
         layers: vec![Sight::Causal; file.size("num_hidden_layers")?],
         embedding_scale: 1.0,
         norm_offset: 0.0,
-        gate: Nonlinearity::Silu,
+        gate: Gate::Silu,
         norms: NORMS,
     })
 }

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 use xunpin_core::Role;
-use xunpin_encoder::{EncoderOptions, LlmEncoder, ModelError};
+use xunpin_encoder::{EncoderOptions, LlmEncoder, ModelError, Precision};
 
 /// A folder of `fixtures/`.
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -25,7 +25,12 @@ pub(crate) fn tiny_folder() -> PathBuf {
 /// The tiny model, opened once.
 pub(crate) fn tiny() -> &'static LlmEncoder {
     static ENCODER: OnceLock<LlmEncoder> = OnceLock::new();
-    ENCODER.get_or_init(|| LlmEncoder::open(&tiny_folder(), EncoderOptions::default()).unwrap())
+    ENCODER.get_or_init(|| LlmEncoder::open(&tiny_folder(), reference()).unwrap())
+}
+
+/// The reference: all in 32 bits.
+pub(crate) fn reference() -> EncoderOptions {
+    EncoderOptions { precision: Precision::F32, ..EncoderOptions::default() }
 }
 
 /// A row of a reference file.
@@ -111,9 +116,9 @@ pub(crate) fn copy_of(name: &str) -> TempDir {
     folder
 }
 
-/// Opens a folder for one thread.
+/// Opens a folder as the reference on one thread.
 pub(crate) fn open(folder: &Path) -> Result<LlmEncoder, ModelError> {
-    LlmEncoder::open(folder, EncoderOptions { threads: Some(1), ..EncoderOptions::default() })
+    LlmEncoder::open(folder, EncoderOptions { threads: Some(1), ..reference() })
 }
 
 /// The error of a folder that must not open.

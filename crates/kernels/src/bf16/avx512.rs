@@ -9,8 +9,8 @@ pub(super) type Tile = unsafe fn(Rows<u16>, usize, &[u16], &mut Sums);
 
 /// Tiles of 1 to 12 rows; see the 8-bit ones.
 pub(super) const TILES: [Tile; 12] = [
-    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>, tile::<10>,
-    tile::<11>, tile::<12>,
+    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>,
+    tile::<10>, tile::<11>, tile::<12>,
 ];
 
 /// # Safety

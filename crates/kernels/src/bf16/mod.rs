@@ -38,8 +38,8 @@ impl<'a> Bf16Matrix<'a> {
     /// Looks at packed weights as a layer. `None` if a slice's length is not right: `weights` of
     /// [`packed_len`](Self::packed_len), `bias` of `outputs` or empty.
     pub fn new(inputs: usize, outputs: usize, weights: &'a [u16], bias: &'a [f32]) -> Option<Self> {
-        let fits = weights.len() == Self::packed_len(inputs, outputs)
-            && (bias.len() == outputs || bias.is_empty());
+        let fits =
+            weights.len() == Self::packed_len(inputs, outputs) && (bias.len() == outputs || bias.is_empty());
         fits.then_some(Self { inputs, outputs, weights, bias })
     }
 
@@ -62,7 +62,8 @@ impl<'a> Bf16Matrix<'a> {
     /// Multiplies `rows` of the activations with the outputs of `panels` and gives the tiles to `finish`.
     ///
     /// # Safety
-    /// While this runs nobody may write to the activations.
+    /// While this runs nobody may write to the activations, and nobody else may touch what `finish` writes for these
+    /// rows and panels.
     ///
     /// # Panics
     /// If the activations hold fewer rows, or `panels` exceeds the layer.
@@ -77,7 +78,8 @@ impl<'a> Bf16Matrix<'a> {
         assert!(panels.end <= panel_count(self.outputs), "panels beyond the layer");
         // SAFETY: the caller keeps writers away.
         let input = unsafe { activations.halves(rows.clone(), self.inputs) };
-        run(isa, self, input, rows, panels, finish);
+        // SAFETY: the caller is alone with the results.
+        unsafe { run(isa, self, input, rows, panels, finish) };
     }
 
     #[inline(always)]
@@ -87,29 +89,44 @@ impl<'a> Bf16Matrix<'a> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn run(isa: Isa, matrix: &Bf16Matrix, input: Rows<u16>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
+/// # Safety
+/// See [`Bf16Matrix::multiply`].
+unsafe fn run(
+    isa: Isa,
+    matrix: &Bf16Matrix,
+    input: Rows<u16>,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    finish: &impl Finish,
+) {
+    /// # Safety
+    /// See [`Bf16Matrix::multiply`]; the processor has what an [`Isa`] of AVX-512 with bf16 stands for.
+    #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma")]
-    fn avx512(matrix: &Bf16Matrix, input: Rows<u16>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
-        // SAFETY: this function runs only where there are bf16 products.
-        each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| unsafe {
-            avx512::TILES[count - 1](input, first, weights, sums);
-        });
+    unsafe fn avx512(
+        matrix: &Bf16Matrix,
+        input: Rows<u16>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+        finish: &impl Finish,
+    ) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
+                avx512::TILES[count - 1](input, first, weights, sums);
+            });
+        }
     }
-    if isa.0 == Kind::Avx512Bf16 {
-        // SAFETY: an `Isa` is only had for what this processor has.
-        return unsafe { avx512(matrix, input, rows, panels, finish) };
+    // SAFETY: the caller's promises, and an `Isa` is only had for what this processor has.
+    unsafe {
+        match isa.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512Bf16 => avx512(matrix, input, rows, panels, finish),
+            _ => each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
+                widened(isa, input, first, count, weights, sums);
+            }),
+        }
     }
-    each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
-        widened(isa, input, first, count, weights, sums);
-    });
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn run(isa: Isa, matrix: &Bf16Matrix, input: Rows<u16>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
-    each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
-        widened(isa, input, first, count, weights, sums);
-    });
 }
 
 for_each_isa! {
@@ -133,8 +150,11 @@ for_each_isa! {
 }
 
 /// Panels outside, tiles of rows inside: a panel stays in the first cache while all rows pass it.
+///
+/// # Safety
+/// See [`Bf16Matrix::multiply`].
 #[inline(always)]
-fn each_tile(
+unsafe fn each_tile(
     matrix: &Bf16Matrix,
     input: Rows<u16>,
     rows: Range<usize>,
@@ -158,7 +178,8 @@ fn each_tile(
                     *sum += bias;
                 }
             }
-            finish.tile(first, panel, &sums[..count]);
+            // SAFETY: the caller is alone with the results.
+            unsafe { finish.tile(first, panel, &sums[..count]) };
         });
     }
 }

@@ -58,7 +58,8 @@ unsafe fn tile<const R: usize>(
             let low = _mm256_cvtepi8_epi16(_mm_loadu_si128(bytes.cast()));
             let high = _mm256_cvtepi8_epi16(_mm_loadu_si128(bytes.add(16).cast()));
             for (row, total) in total.iter_mut().enumerate() {
-                let value = rows.as_ptr().add(row * input.stride + step * STEP).cast::<i32>().read_unaligned();
+                let value =
+                    rows.as_ptr().add(row * input.stride + step * STEP).cast::<i32>().read_unaligned();
                 let value = _mm256_cvtepu8_epi16(_mm_set1_epi32(value));
                 total[0] = _mm256_add_epi32(total[0], _mm256_madd_epi16(low, value));
                 total[1] = _mm256_add_epi32(total[1], _mm256_madd_epi16(high, value));

@@ -10,8 +10,8 @@ pub(super) type Tile = unsafe fn(Rows<u8>, usize, &[i8], &mut Sums);
 /// Tiles of 1 to 12 rows. Twelve rows of two vectors of sums, two of weights and one of activations fill 27 of the 32
 /// registers, and load 14 times for 24 multiplications.
 pub(super) const TILES: [Tile; 12] = [
-    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>, tile::<10>,
-    tile::<11>, tile::<12>,
+    tile::<1>, tile::<2>, tile::<3>, tile::<4>, tile::<5>, tile::<6>, tile::<7>, tile::<8>, tile::<9>,
+    tile::<10>, tile::<11>, tile::<12>,
 ];
 
 /// How far ahead weights are fetched, in steps of 128 bytes.

@@ -1,4 +1,5 @@
-//! Products of activations in unsigned with weights in signed 8 bits, summed in 32 bits: exact, whatever they run on.
+//! Products of activations in unsigned with weights in signed 8 bits, summed in 32 bits: exact, whatever they run on,
+//! for as many inputs as an [`Int8Matrix`] may have.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -15,6 +16,9 @@ use crate::panels::{PANEL, TILE, for_each_tile, pack, panel_count};
 
 /// Inputs in a step.
 const STEP: usize = 4;
+
+/// Most inputs whose products surely fit a sum: 255 * 128 * 65,536 < 2^31.
+const MOST_INPUTS: usize = 1 << 16;
 
 /// Sums of a tile's products; the rows in use are the first ones.
 type Sums = [[i32; PANEL]; TILE];
@@ -52,7 +56,8 @@ impl<'a> Int8Matrix<'a> {
     }
 
     /// Looks at packed weights as a layer. `None` if a slice's length is not right: `weights` of
-    /// [`packed_len`](Self::packed_len), `scales` and `sums` of `outputs`, `bias` of `outputs` or empty.
+    /// [`packed_len`](Self::packed_len), `scales` and `sums` of `outputs`, `bias` of `outputs` or empty; or if there are
+    /// more than 65,536 inputs, whose products might not fit the sums.
     pub fn new(
         inputs: usize,
         outputs: usize,
@@ -61,7 +66,8 @@ impl<'a> Int8Matrix<'a> {
         sums: &'a [i32],
         bias: &'a [f32],
     ) -> Option<Self> {
-        let fits = weights.len() == Self::packed_len(inputs, outputs)
+        let fits = inputs <= MOST_INPUTS
+            && weights.len() == Self::packed_len(inputs, outputs)
             && scales.len() == outputs
             && sums.len() == outputs
             && (bias.len() == outputs || bias.is_empty());
@@ -75,14 +81,7 @@ impl<'a> Int8Matrix<'a> {
         let mut values = vec![0f32; inputs];
         let weights = pack(inputs, outputs, STEP, |output, numbers: &mut [i8]| {
             row(output, &mut values);
-            let greatest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
-            let scale = greatest / 127.0;
-            let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-            for (number, value) in numbers.iter_mut().zip(&values) {
-                *number = (value * factor).round_ties_even() as i8;
-            }
-            // NaN in the weights stays visible.
-            scales.push(scale + values.iter().map(|value| value * 0.0).sum::<f32>());
+            scales.push(round_row(&values, numbers));
             sums.push(numbers.iter().map(|number| i32::from(*number)).sum());
         });
         Int8Weights { weights, scales, sums }
@@ -96,7 +95,8 @@ impl<'a> Int8Matrix<'a> {
     /// Multiplies `rows` of the activations with the outputs of `panels` and gives the tiles to `finish`.
     ///
     /// # Safety
-    /// While this runs nobody may write to the activations.
+    /// While this runs nobody may write to the activations, and nobody else may touch what `finish` writes for these
+    /// rows and panels.
     ///
     /// # Panics
     /// If the activations hold fewer rows, or `panels` exceeds the layer.
@@ -111,7 +111,8 @@ impl<'a> Int8Matrix<'a> {
         assert!(panels.end <= panel_count(self.outputs), "panels beyond the layer");
         // SAFETY: the caller keeps writers away.
         let input = unsafe { activations.bytes(rows.clone(), self.inputs) };
-        run(isa, self, input, rows, panels, finish);
+        // SAFETY: the caller is alone with the results.
+        unsafe { run(isa, self, input, rows, panels, finish) };
     }
 
     #[inline(always)]
@@ -121,43 +122,85 @@ impl<'a> Int8Matrix<'a> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn run(isa: Isa, matrix: &Int8Matrix, input: Rows<u8>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
-    fn avx512(matrix: &Int8Matrix, input: Rows<u8>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
-        // SAFETY: this function runs only where there is AVX-512 VNNI.
-        each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| unsafe {
-            avx512::TILES[count - 1](input, first, weights, sums);
-        });
+/// Rounds a row of weights to `numbers` of the same length and returns the scale: `weight ≈ scale * number`. The greatest
+/// becomes 127, halves are rounded to even. NaN or infinity makes the scale NaN, so that damage stays visible.
+pub fn round_row(values: &[f32], numbers: &mut [i8]) -> f32 {
+    let greatest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
+    let scale = greatest / 127.0;
+    // Below, the factor would be infinite; rows as small as that are rounded to nothing.
+    let factor = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
+    for (number, value) in numbers.iter_mut().zip(values) {
+        *number = (value * factor).round_ties_even() as i8;
     }
-    #[target_feature(enable = "avx2,fma")]
-    fn avx2(matrix: &Int8Matrix, input: Rows<u8>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
-        // SAFETY: this function runs only where there is AVX2.
-        each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| unsafe {
-            avx2::multiply(input, first, count, weights, sums);
-        });
-    }
-    match isa.0 {
-        // SAFETY: an `Isa` is only had for what this processor has.
-        Kind::Avx512 | Kind::Avx512Bf16 => unsafe { avx512(matrix, input, rows, panels, finish) },
-        // SAFETY: as above.
-        Kind::Avx2 => unsafe { avx2(matrix, input, rows, panels, finish) },
-        Kind::Plain => each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
-            plain::multiply(input, first, count, weights, sums);
-        }),
-    }
+    scale + values.iter().map(|value| value * 0.0).sum::<f32>()
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-fn run(_: Isa, matrix: &Int8Matrix, input: Rows<u8>, rows: Range<usize>, panels: Range<usize>, finish: &impl Finish) {
-    each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
-        plain::multiply(input, first, count, weights, sums);
-    });
+/// # Safety
+/// See [`Int8Matrix::multiply`].
+unsafe fn run(
+    isa: Isa,
+    matrix: &Int8Matrix,
+    input: Rows<u8>,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    finish: &impl Finish,
+) {
+    /// # Safety
+    /// See [`Int8Matrix::multiply`]; the processor has what an [`Isa`] of AVX-512 stands for.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma")]
+    unsafe fn avx512(
+        matrix: &Int8Matrix,
+        input: Rows<u8>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+        finish: &impl Finish,
+    ) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
+                avx512::TILES[count - 1](input, first, weights, sums);
+            });
+        }
+    }
+    /// # Safety
+    /// See [`Int8Matrix::multiply`]; the processor has AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn avx2(
+        matrix: &Int8Matrix,
+        input: Rows<u8>,
+        rows: Range<usize>,
+        panels: Range<usize>,
+        finish: &impl Finish,
+    ) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
+                avx2::multiply(input, first, count, weights, sums);
+            });
+        }
+    }
+    // SAFETY: the caller's promises, and an `Isa` is only had for what this processor has.
+    unsafe {
+        match isa.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 | Kind::Avx512Bf16 => avx512(matrix, input, rows, panels, finish),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => avx2(matrix, input, rows, panels, finish),
+            Kind::Plain => each_tile(matrix, input, rows, panels, finish, |first, count, weights, sums| {
+                plain::multiply(input, first, count, weights, sums);
+            }),
+        }
+    }
 }
 
 /// Panels outside, tiles of rows inside: a panel stays in the first cache while all rows pass it.
+///
+/// # Safety
+/// See [`Int8Matrix::multiply`].
 #[inline(always)]
-fn each_tile(
+unsafe fn each_tile(
     matrix: &Int8Matrix,
     input: Rows<u8>,
     rows: Range<usize>,
@@ -175,11 +218,13 @@ fn each_tile(
             for at in 0..count {
                 let (scale, zero) = (input.scales[first + at], input.zeros[first + at]);
                 for lane in 0..PANEL {
-                    let sum = sums[at][lane] - zero * columns.sums[lane];
+                    // Wrapping, for the sums may come from a damaged file; true ones never do.
+                    let sum = sums[at][lane].wrapping_sub(zero.wrapping_mul(columns.sums[lane]));
                     tile[at][lane] = sum as f32 * (scale * columns.scales[lane]) + columns.bias[lane];
                 }
             }
-            finish.tile(first, panel, &tile[..count]);
+            // SAFETY: the caller is alone with the results.
+            unsafe { finish.tile(first, panel, &tile[..count]) };
         });
     }
 }

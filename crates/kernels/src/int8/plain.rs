@@ -1,18 +1,34 @@
 use super::{STEP, Sums};
 use crate::activations::Rows;
-use crate::panels::PANEL;
+use crate::panels::{PANEL, TILE};
 
 /// Sums of the products of `count` rows from `first` on with one panel.
+///
+/// For each step the weights are sorted by input and widened, once for all rows; then every operation is one on 32
+/// outputs side by side, which compilers turn into vectors of whatever width there is. A single product fits 16 bits
+/// (255 * -128), where multiplying is cheap everywhere; a sum of two does not.
 pub(super) fn multiply(input: Rows<u8>, first: usize, count: usize, weights: &[i8], sums: &mut Sums) {
     let length = weights.len() / PANEL;
-    for (at, sums) in sums.iter_mut().take(count).enumerate() {
-        let row = &input.values[(first + at) * input.stride..][..length];
-        *sums = [0; PANEL];
-        for (step, values) in weights.chunks_exact(STEP * PANEL).zip(row.as_chunks::<STEP>().0) {
-            for (sum, group) in sums.iter_mut().zip(step.as_chunks::<STEP>().0) {
-                for (weight, value) in group.iter().zip(values) {
-                    *sum += i32::from(*weight) * i32::from(*value);
-                }
+    let rows: [&[u8]; TILE] = std::array::from_fn(|at| {
+        if at < count { &input.values[(first + at) * input.stride..][..length] } else { &[] }
+    });
+    sums[..count].fill([0; PANEL]);
+    for (step, weights) in weights.as_chunks::<{ STEP * PANEL }>().0.iter().enumerate() {
+        let mut wide = [[0i16; PANEL]; STEP];
+        for lane in 0..PANEL {
+            for (at, wide) in wide.iter_mut().enumerate() {
+                wide[lane] = i16::from(weights[lane * STEP + at]);
+            }
+        }
+        for (row, sums) in rows[..count].iter().zip(sums.iter_mut()) {
+            let mut values = [0i16; STEP];
+            for (value, byte) in values.iter_mut().zip(&row[step * STEP..]) {
+                *value = i16::from(*byte);
+            }
+            for lane in 0..PANEL {
+                let product = |at: usize| i32::from(wide[at][lane].wrapping_mul(values[at]));
+                let sum = product(0) + product(1) + product(2) + product(3);
+                sums[lane] = sums[lane].wrapping_add(sum);
             }
         }
     }
