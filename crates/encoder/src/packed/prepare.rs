@@ -273,7 +273,7 @@ impl Packer<'_> {
                 self.writer.add(&place(part), &weight)?;
             }
         }
-        let packing = self.packing;
+        let (packing, down_packing) = (self.packing, self.down_packing(at));
         let writer = &mut self.writer;
         Matrix::write(writer, &place("qkv"), packing, (width, queries + 2 * keys), &qkv, &[])?;
         Matrix::write(writer, &place("output"), packing, (queries, width), &output, &[])?;
@@ -286,7 +286,7 @@ impl Packer<'_> {
             turns[to * width..(to + 1) * width].copy_from_slice(row);
         }
         Matrix::write(writer, &place("up"), packing, (width, 2 * padded), &turns, &[])?;
-        Matrix::write(writer, &place("down"), packing, (inner, width), &down, &[])
+        Matrix::write(writer, &place("down"), down_packing, (inner, width), &down, &[])
     }
 
     fn bert(&mut self, config: &bert::Config) -> Result<(), ModelError> {
@@ -345,13 +345,20 @@ impl Packer<'_> {
             divide_rows(&mut qkv[2 * width * width..], width, &factors);
             divide_rows(&mut qkv_bias[2 * width..], 1, &factors);
         }
-        let (packing, writer) = (self.packing, &mut self.writer);
+        let (packing, down_packing) = (self.packing, self.down_packing(at));
+        let writer = &mut self.writer;
         Matrix::write(writer, &place("qkv"), packing, (width, 3 * width), &qkv, &qkv_bias)?;
         Matrix::write(writer, &place("output"), packing, (width, width), &output, &output_bias)?;
         Matrix::write(writer, &place("up"), packing, (width, inner), &up, &up_bias)?;
-        Matrix::write(writer, &place("down"), packing, (inner, width), &down, &down_bias)?;
+        Matrix::write(writer, &place("down"), down_packing, (inner, width), &down, &down_bias)?;
         self.layer_norm(&place("attention_norm"), &source(names::ATTENTION_NORM))?;
         self.layer_norm(&place("mlp_norm"), &source(names::MLP_NORM))
+    }
+
+    /// The format of layer `at`'s last product. In the second half of the layers it is where 8 bits lose most: leaving it
+    /// in bf16 there halves the distance to f32 and costs a tenth of the speed.
+    fn down_packing(&self, at: usize) -> Packing {
+        if 2 * at >= self.blueprint.layers.len() { Packing::Bf16 } else { self.packing }
     }
 
     fn layer_norm(&mut self, place: &str, source: &str) -> Result<(), ModelError> {
