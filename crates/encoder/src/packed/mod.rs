@@ -13,5 +13,6 @@ mod prepare;
 mod table;
 
 pub(crate) use engine::PackedEngine;
+pub(crate) use format::Contents;
 pub(crate) use prepare::{current, tokenizer};
 pub use prepare::{prepare, verify_prepared};

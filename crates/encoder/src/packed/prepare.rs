@@ -34,7 +34,7 @@ pub fn prepare(folder: &Path, precision: Precision) -> Result<Prepared, ModelErr
 pub(crate) fn current(folder: &Path, precision: Precision) -> Result<(Contents, bool), ModelError> {
     let path = prepared_path(folder, precision);
     match Contents::open(&path) {
-        Ok(contents) if belongs(&contents, folder)? => return Ok((contents, false)),
+        Ok(contents) if belongs(&contents, precision, folder)? => return Ok((contents, false)),
         Ok(_) | Err(ModelError::MissingFile { .. } | ModelError::PreparedVersion { .. }) => {}
         Err(error) => return Err(error),
     }
@@ -51,7 +51,7 @@ pub fn verify_prepared(folder: &Path) -> Result<Vec<PreparedState>, ModelError> 
         let problem = match Contents::open(&path) {
             Ok(contents) => match contents.verify() {
                 Some(section) => Some(format!("section `{section}` differs from its checksum")),
-                None if belongs(&contents, folder)? => None,
+                None if belongs(&contents, precision, folder)? => None,
                 None => Some("it was made from other weights or settings".to_owned()),
             },
             Err(error) => Some(error.to_string()),
@@ -62,17 +62,25 @@ pub fn verify_prepared(folder: &Path) -> Result<Vec<PreparedState>, ModelError> 
 }
 
 /// Whether a file was made from what the folder holds now. The same files, by name, size and time, are enough; copied ones
-/// are compared by their content. A folder without weights holds nothing to compare with.
-fn belongs(contents: &Contents, folder: &Path) -> Result<bool, ModelError> {
-    let now = source_files(folder)?;
-    if now == contents.header.sources || !now.iter().any(|file| file.path.ends_with(".safetensors")) {
+/// are compared by their fingerprint. A folder that lacks files of the model leaves nothing to compare with.
+fn belongs(contents: &Contents, precision: Precision, folder: &Path) -> Result<bool, ModelError> {
+    let made = &contents.header.fingerprint;
+    if made.precision != precision.to_string() {
+        return Ok(false);
+    }
+    if source_files(folder)? == contents.header.sources {
         return Ok(true);
     }
-    let source = Source::open(folder)?;
-    let tokenizer = TokenizerFile::hash_in(&source.folder.transformer, source.folder.lower_case)?;
-    let made = &contents.header.fingerprint;
-    let precision = made.precision.parse().unwrap_or_default();
-    Ok(source.fingerprint(&tokenizer, precision).differences(made).is_empty())
+    let fingerprint = || {
+        let source = Source::open(folder)?;
+        let tokenizer = TokenizerFile::hash_in(&source.folder.transformer, source.folder.lower_case)?;
+        Ok(source.fingerprint(&tokenizer, precision))
+    };
+    match fingerprint() {
+        Ok(fingerprint) => Ok(fingerprint.differences(made).is_empty()),
+        Err(ModelError::MissingFile { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// The files of a model folder that decide its vectors, two levels deep, in order.
@@ -106,9 +114,11 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
     let source = Source::open(folder)?;
     let files = source_files(folder)?;
     let tokenizer_path = source.folder.transformer.join("tokenizer.json");
-    let json = std::fs::read(&tokenizer_path).map_err(|error| ModelError::from_io(&tokenizer_path, error))?;
+    let json =
+        std::fs::read(&tokenizer_path).map_err(|error| ModelError::from_io(&tokenizer_path, error))?;
     let tokenizer_hash = TokenizerFile::hash_in(&source.folder.transformer, source.folder.lower_case)?;
-    let tokenizer = if source.folder.lower_case { None } else { PreparedBpe::build(&tokenizer_path, &json)? };
+    let tokenizer =
+        if source.folder.lower_case { None } else { PreparedBpe::build(&tokenizer_path, &json)? };
     drop(json);
 
     let failed = |error| ModelError::Write { path: path.to_owned(), source: error };
@@ -117,7 +127,12 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
-    let beside = tempfile::Builder::new().prefix(".preparing").tempfile_in(parent).map_err(failed)?;
+    let mut beside = tempfile::Builder::new();
+    beside.prefix(".preparing");
+    // As readable as other new files, not for its owner alone: users of a machine share models.
+    #[cfg(unix)]
+    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let beside = beside.tempfile_in(parent).map_err(failed)?;
     let blueprint = match &source.architecture {
         Architecture::Rotary(_, config) => Blueprint::of_rotary(config, &source.folder),
         Architecture::Bert(_, config) => Blueprint::of_bert(config, &source.folder),
@@ -163,8 +178,11 @@ impl Packer<'_> {
         use rotary::names;
         let names_of = names::Names::find(self.weights);
         let width = config.width;
-        let table =
-            self.weights.table(&format!("{}.weight", names_of.embeddings()), config.vocabulary, width)?;
+        let table = self.weights.table(
+            &format!("{}.weight", names_of.embeddings()),
+            config.vocabulary,
+            width,
+        )?;
         RowTable::write(&mut self.writer, "tokens", self.packing, (config.vocabulary, width), |at, out| {
             table.copy_row(at, out);
             out.iter_mut().for_each(|value| *value *= config.embedding_scale);
@@ -304,3 +322,4 @@ pub(crate) fn tokenizer(contents: &Contents) -> Result<Option<TokenizerFile>, Mo
     let hash = contents.header.fingerprint.tokenizer.clone();
     TokenizerFile::from_prepared(SharedBytes::new(map, range), hash, contents.path().to_owned()).map(Some)
 }
+
