@@ -24,7 +24,7 @@ impl Precision {
     /// All of them, the most exact first.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 
-    /// Whether the model runs from a file that [`prepare`] makes, rather than from the folder's own weights.
+    /// Whether the model runs from a file that [`prepare`](crate::prepare) makes, rather than from the folder's own weights.
     pub fn needs_preparing(self) -> bool {
         self != Self::F32
     }
@@ -57,7 +57,7 @@ impl FromStr for Precision {
     }
 }
 
-/// A prepared file, as [`prepare`] left it.
+/// A prepared file, as [`prepare`](crate::prepare) left it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Prepared {
@@ -69,7 +69,7 @@ pub struct Prepared {
     pub made: bool,
 }
 
-/// What [`verify_prepared`] found of one file.
+/// What [`verify_prepared`](crate::verify_prepared) found of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreparedState {

@@ -79,7 +79,8 @@ impl PackedModel {
             }
         };
         let dense = blueprint.dense.iter().enumerate();
-        let dense = dense.map(|(at, dense)| Matrix::read(contents, &format!("dense.{at}"), dense.inputs, dense.outputs));
+        let dense = dense
+            .map(|(at, dense)| Matrix::read(contents, &format!("dense.{at}"), dense.inputs, dense.outputs));
         let layers = (0..blueprint.layers.len()).map(|at| Layer::read(contents, &blueprint, at));
         Ok(Self {
             isa: Isa::detect(),
@@ -145,6 +146,10 @@ impl Layer {
 }
 
 /// Products written as they are.
-pub(super) fn store<'a>(out: &'a xunpin_kernels::Shared<f32>, matrix: &Matrix, gate: xunpin_kernels::Gate) -> Store<'a> {
+pub(super) fn store<'a>(
+    out: &'a xunpin_kernels::Shared<f32>,
+    matrix: &Matrix,
+    gate: xunpin_kernels::Gate,
+) -> Store<'a> {
     Store { out, outputs: matrix.outputs(), gate }
 }

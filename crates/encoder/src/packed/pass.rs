@@ -229,7 +229,9 @@ impl<'a> Pass<'a> {
                 // SAFETY: rows are shared out, so this one is only ours.
                 let qkv = unsafe { scratch.qkv.part_mut(self.row(at, blueprint.qkv_width())) };
                 let angles = model.angles(layer.sight, self.places[at]);
-                for (head, values) in qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate() {
+                for (head, values) in
+                    qkv.chunks_exact_mut(width).take(heads.heads + heads.kv_heads).enumerate()
+                {
                     let query = head < heads.heads;
                     if let Some((queries, keys)) = &layer.head_norms {
                         row.copy_from_slice(values);
@@ -312,7 +314,18 @@ impl<'a> Pass<'a> {
             let values = (heads.heads + heads.kv_heads + kv_head) * width;
             let values = &qkv[from * qkv_width + values..];
             let out = &mut out[head * width..];
-            attention::multiply(isa, rows, to - from, width, scores, columns, values, qkv_width, out, out_width);
+            attention::multiply(
+                isa,
+                rows,
+                to - from,
+                width,
+                scores,
+                columns,
+                values,
+                qkv_width,
+                out,
+                out_width,
+            );
         }
         for (row, values) in block.zip(out.chunks_exact(out_width)) {
             // SAFETY: these rows are ours.

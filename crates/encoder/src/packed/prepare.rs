@@ -114,11 +114,9 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
     let source = Source::open(folder)?;
     let files = source_files(folder)?;
     let tokenizer_path = source.folder.transformer.join("tokenizer.json");
-    let json =
-        std::fs::read(&tokenizer_path).map_err(|error| ModelError::from_io(&tokenizer_path, error))?;
+    let json = std::fs::read(&tokenizer_path).map_err(|error| ModelError::from_io(&tokenizer_path, error))?;
     let tokenizer_hash = TokenizerFile::hash_in(&source.folder.transformer, source.folder.lower_case)?;
-    let tokenizer =
-        if source.folder.lower_case { None } else { PreparedBpe::build(&tokenizer_path, &json)? };
+    let tokenizer = if source.folder.lower_case { None } else { PreparedBpe::build(&tokenizer_path, &json)? };
     drop(json);
 
     let failed = |error| ModelError::Write { path: path.to_owned(), source: error };
@@ -178,11 +176,8 @@ impl Packer<'_> {
         use rotary::names;
         let names_of = names::Names::find(self.weights);
         let width = config.width;
-        let table = self.weights.table(
-            &format!("{}.weight", names_of.embeddings()),
-            config.vocabulary,
-            width,
-        )?;
+        let table =
+            self.weights.table(&format!("{}.weight", names_of.embeddings()), config.vocabulary, width)?;
         RowTable::write(&mut self.writer, "tokens", self.packing, (config.vocabulary, width), |at, out| {
             table.copy_row(at, out);
             out.iter_mut().for_each(|value| *value *= config.embedding_scale);
@@ -322,4 +317,3 @@ pub(crate) fn tokenizer(contents: &Contents) -> Result<Option<TokenizerFile>, Mo
     let hash = contents.header.fingerprint.tokenizer.clone();
     TokenizerFile::from_prepared(SharedBytes::new(map, range), hash, contents.path().to_owned()).map(Some)
 }
-
