@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use xunpin_core::{EncodeError, Encoder, Fingerprint, Matrix, Role};
 
 use crate::ModelError;
-use crate::folder::{Prompts, folder_name};
-use crate::packed::{self, PackedEngine};
+use crate::folder::{ModelFolder, Prompts, folder_name};
+use crate::packed::{self, Contents, PackedEngine};
 use crate::precision::Precision;
 use crate::reference::ReferenceEngine;
 use crate::source::Source;
@@ -48,7 +48,9 @@ enum Engine {
 impl LlmEncoder {
     /// Opens `folder`, whose files say which architecture it holds (see
     /// [`supported_architectures`](crate::supported_architectures)), what prompts it wants and how token states become
-    /// one vector. All precisions but f32 run from a file that is made first where it is missing ([`prepare`]).
+    /// one vector. All precisions but f32 run from a file that is made first where it is missing or belongs to other
+    /// weights ([`prepare`]). Where the folder lacks files of the model, such as the weights, the prepared file is taken as
+    /// it is; if it holds the tokenizer too, as Gemma's does, it needs no other.
     /// Weights are mapped; the folder's files must not be written to while the encoder lives.
     ///
     /// [`prepare`]: crate::prepare
@@ -84,9 +86,7 @@ impl LlmEncoder {
         let (contents, _) = packed::current(folder, options.precision)?;
         let tokenizer = match packed::tokenizer(&contents)? {
             Some(tokenizer) => tokenizer,
-            None => {
-                TokenizerFile::read(&Source::open(folder)?.folder.transformer, contents.header.lower_case)?
-            }
+            None => Self::tokenizer_beside(&contents, folder)?,
         };
         let threads = options.threads.unwrap_or_else(rayon::current_num_threads);
         let engine = PackedEngine::new(&contents, threads, options.batch_tokens.max(1))?;
@@ -98,6 +98,17 @@ impl LlmEncoder {
             engine: Engine::Packed(Box::new(engine)),
             fingerprint,
         })
+    }
+
+    /// Of a prepared file that holds no tokenizer. Needs the folder's configuration, but no weights.
+    fn tokenizer_beside(contents: &Contents, folder: &Path) -> Result<TokenizerFile, ModelError> {
+        let header = &contents.header;
+        let tokenizer = TokenizerFile::read(&ModelFolder::read(folder)?.transformer, header.lower_case)?;
+        if tokenizer.hash != header.fingerprint.tokenizer {
+            let problem = "made for another tokenizer.json than the folder's".to_owned();
+            return Err(ModelError::Prepared { path: contents.path().to_owned(), problem });
+        }
+        Ok(tokenizer)
     }
 
     /// Threads that encode.

@@ -24,7 +24,7 @@ impl Precision {
     /// All of them, the most exact first.
     pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 
-    /// Whether the model runs from a file that [`prepare`] makes, rather than from the folder's own weights.
+    /// Whether the model runs from a file that [`prepare`](crate::prepare) makes, rather than from the folder's own weights.
     pub fn needs_preparing(self) -> bool {
         self != Self::F32
     }

@@ -104,9 +104,6 @@ fn sums_products_and_turns_agree_with_their_formulas() {
         assert_eq!(on_all(&before, |isa, out| vector::multiply(isa, &x, out)), want);
         let want: Vec<f32> = before.iter().map(|y| y * 0.3).collect();
         assert_eq!(on_all(&before, |isa, out| vector::scale(isa, 0.3, out)), want);
-        let numbers: Vec<i8> = (0..length).map(|_| random.weight()).collect();
-        let want: Vec<f32> = numbers.iter().map(|n| f32::from(*n) * 0.3).collect();
-        assert_eq!(on_all(&before, |isa, out| vector::scale_i8(isa, &numbers, 0.3, out)), want);
 
         let head = random.units(2 * length);
         let turns: Vec<f64> = (0..length).map(|at| at as f64 * 0.7).collect();

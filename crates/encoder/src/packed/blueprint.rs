@@ -117,24 +117,44 @@ impl Blueprint {
         self.dense.last().map_or(self.width, |dense| dense.outputs)
     }
 
-    /// Whether all sizes can be run; what reads a file made elsewhere asks this first.
+    /// Whether all sizes can be run without leaving a table or the range of addresses; what reads a file made elsewhere
+    /// asks this first.
     pub(crate) fn check(&self) -> Result<(), String> {
         const MOST: usize = 1 << 24;
         let HeadShape { heads, kv_heads, width: head_width } = self.heads;
         let sizes =
             [self.vocabulary, self.max_positions, self.width, self.inner_width, heads, kv_heads, head_width];
-        if sizes.iter().any(|size| !(1..=MOST).contains(size)) || self.layers.len() > 4096 {
+        let outputs = self.dense.iter().map(|dense| dense.outputs);
+        let reasonable = |size: usize| (1..=MOST).contains(&size);
+        if !sizes.into_iter().chain(outputs).all(reasonable)
+            || self.layers.len() > 4096
+            || self.dense.len() > 4096
+            || heads.saturating_mul(head_width) > MOST
+        {
             return Err("a size is zero or beyond reason".into());
         }
         if !heads.is_multiple_of(kv_heads) {
             return Err(format!("{kv_heads} key heads don't divide {heads} query heads"));
         }
-        if matches!(self.positions, Positions::Rotary { .. }) && !head_width.is_multiple_of(2) {
-            return Err(format!("heads of {head_width} values have no pairs to turn"));
+        match self.positions {
+            Positions::Rotary { .. } if !head_width.is_multiple_of(2) => {
+                return Err(format!("heads of {head_width} values have no pairs to turn"));
+            }
+            Positions::Rotary { .. } => {}
+            Positions::Table { rows, padding } => {
+                // Positions begin after the row of the padding.
+                let first = padding.map_or(0, |padding| padding as usize + 1);
+                if !reasonable(rows) || rows.saturating_sub(first) < self.max_positions {
+                    return Err(format!("{rows} rows of positions are too few or beyond reason"));
+                }
+            }
+        }
+        if self.layers.contains(&Sight::Window(0)) {
+            return Err("a window of no tokens".into());
         }
         let mut width = self.width;
         for dense in &self.dense {
-            if dense.inputs != width || !(1..=MOST).contains(&dense.outputs) {
+            if dense.inputs != width {
                 return Err("the dense layers don't follow one another".into());
             }
             width = dense.outputs;

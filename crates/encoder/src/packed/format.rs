@@ -175,6 +175,11 @@ impl Contents {
             }
         }
         header.blueprint.check().map_err(|problem| damaged(&problem))?;
+        let (fingerprint, blueprint) = (&header.fingerprint, &header.blueprint);
+        if fingerprint.dimension != blueprint.dimension() || fingerprint.max_tokens > blueprint.max_positions
+        {
+            return Err(damaged("fingerprint and layers disagree on the vectors' length or the texts'"));
+        }
         Ok(Self { path: path.to_owned(), map, header })
     }
 
@@ -246,3 +251,6 @@ impl<T: AnyBitPattern> Span<T> {
         (self.map.clone(), self.start..self.start + self.length * size_of::<T>())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,5 +14,6 @@ mod smoothing;
 mod table;
 
 pub(crate) use engine::PackedEngine;
+pub(crate) use format::Contents;
 pub(crate) use prepare::{current, tokenizer};
 pub use prepare::{prepare, verify_prepared};

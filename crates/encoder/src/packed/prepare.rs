@@ -35,7 +35,7 @@ pub fn prepare(folder: &Path, precision: Precision) -> Result<Prepared, ModelErr
 pub(crate) fn current(folder: &Path, precision: Precision) -> Result<(Contents, bool), ModelError> {
     let path = prepared_path(folder, precision);
     match Contents::open(&path) {
-        Ok(contents) if belongs(&contents, folder)? => return Ok((contents, false)),
+        Ok(contents) if belongs(&contents, precision, folder)? => return Ok((contents, false)),
         Ok(_) | Err(ModelError::MissingFile { .. } | ModelError::PreparedVersion { .. }) => {}
         Err(error) => return Err(error),
     }
@@ -52,7 +52,7 @@ pub fn verify_prepared(folder: &Path) -> Result<Vec<PreparedState>, ModelError> 
         let problem = match Contents::open(&path) {
             Ok(contents) => match contents.verify() {
                 Some(section) => Some(format!("section `{section}` differs from its checksum")),
-                None if belongs(&contents, folder)? => None,
+                None if belongs(&contents, precision, folder)? => None,
                 None => Some("it was made from other weights or settings".to_owned()),
             },
             Err(error) => Some(error.to_string()),
@@ -63,17 +63,25 @@ pub fn verify_prepared(folder: &Path) -> Result<Vec<PreparedState>, ModelError> 
 }
 
 /// Whether a file was made from what the folder holds now. The same files, by name, size and time, are enough; copied ones
-/// are compared by their content. A folder without weights holds nothing to compare with.
-fn belongs(contents: &Contents, folder: &Path) -> Result<bool, ModelError> {
-    let now = source_files(folder)?;
-    if now == contents.header.sources || !now.iter().any(|file| file.path.ends_with(".safetensors")) {
+/// are compared by their fingerprint. A folder that lacks files of the model leaves nothing to compare with.
+fn belongs(contents: &Contents, precision: Precision, folder: &Path) -> Result<bool, ModelError> {
+    let made = &contents.header.fingerprint;
+    if made.precision != precision.to_string() {
+        return Ok(false);
+    }
+    if source_files(folder)? == contents.header.sources {
         return Ok(true);
     }
-    let source = Source::open(folder)?;
-    let tokenizer = TokenizerFile::hash_in(&source.folder.transformer, source.folder.lower_case)?;
-    let made = &contents.header.fingerprint;
-    let precision = made.precision.parse().unwrap_or_default();
-    Ok(source.fingerprint(&tokenizer, precision).differences(made).is_empty())
+    let fingerprint = || {
+        let source = Source::open(folder)?;
+        let tokenizer = TokenizerFile::hash_in(&source.folder.transformer, source.folder.lower_case)?;
+        Ok(source.fingerprint(&tokenizer, precision))
+    };
+    match fingerprint() {
+        Ok(fingerprint) => Ok(fingerprint.differences(made).is_empty()),
+        Err(ModelError::MissingFile { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// The files of a model folder that decide its vectors, two levels deep, in order.
@@ -118,7 +126,12 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
-    let beside = tempfile::Builder::new().prefix(".preparing").tempfile_in(parent).map_err(failed)?;
+    let mut beside = tempfile::Builder::new();
+    beside.prefix(".preparing");
+    // As readable as other new files, not for its owner alone: users of a machine share models.
+    #[cfg(unix)]
+    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let beside = beside.tempfile_in(parent).map_err(failed)?;
     let blueprint = match &source.architecture {
         Architecture::Rotary(_, config) => Blueprint::of_rotary(config, &source.folder),
         Architecture::Bert(_, config) => Blueprint::of_bert(config, &source.folder),

@@ -68,3 +68,8 @@ pub(crate) fn packed<T: Copy + Default>(
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
+
+/// `0..count` in so many ranges of about equal length.
+pub(crate) fn divided(count: usize, parts: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..parts).map(move |part| count * part / parts..count * (part + 1) / parts)
+}
