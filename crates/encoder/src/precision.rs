@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 pub enum Precision {
     /// 32-bit floats on candle: the reference.
     F32,
-    /// Weights as bfloat16.
-    Bf16,
-    /// Weights as 8-bit integers, one scale an output channel; activations as 8-bit integers, one scale a token.
+    /// Weights, and what they are multiplied with, as bfloat16: the fastest whose relevance is that of f32.
     #[default]
+    Bf16,
+    /// Most weights as 8-bit integers, one scale an output channel; what they are multiplied with as 8-bit integers, one
+    /// scale a token. The fastest.
     Int8,
 }
 
