@@ -275,6 +275,15 @@ impl Index {
     }
 }
 
+impl Drop for Index {
+    /// A writer leaves the index quick to open. What was committed is as durable before as after.
+    fn drop(&mut self) {
+        if !self.is_read_only() {
+            self.store.settle();
+        }
+    }
+}
+
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Index")

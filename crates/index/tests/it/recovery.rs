@@ -55,6 +55,39 @@ fn reopened_index_answers_the_same() {
     }
 }
 
+/// Bytes of the store's files that end so.
+fn stored(path: &Path, extension: &str) -> u64 {
+    let files = fs::read_dir(path.join("db")).unwrap().map(|entry| entry.unwrap());
+    let wanted = files.filter(|file| file.path().extension().is_some_and(|e| e == extension));
+    wanted.map(|file| file.metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn a_writer_that_closes_leaves_little_to_be_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let vectors = clustered(&mut Rng::new(4), 3_000, 256, 20);
+    let index = create(&path, IndexOptions::new(256));
+    fill(&index, &vectors, 0);
+    let expected = answers(&index, &vectors[..5]);
+    assert!(stored(&path, "log") > 1 << 20, "what is committed stands in the log");
+    drop(index);
+    assert_eq!(stored(&path, "log"), 0);
+    assert!(stored(&path, "sst") > 3_000 * 256 * 2);
+    let reader = Index::open_read_only(&path).unwrap();
+    assert_eq!((answers(&reader, &vectors[..5]), reader.notes()), (expected, vec![]));
+    drop(reader);
+
+    // A small change is not worth tables of its own.
+    let tables = stored(&path, "sst");
+    let index = Index::open(&path).unwrap();
+    fill(&index, &vectors[..10], 3_000);
+    drop(index);
+    assert_eq!(stored(&path, "sst"), tables);
+    let reader = Index::open_read_only(&path).unwrap();
+    assert_eq!(reader.len(), 3_010);
+}
+
 #[test]
 fn damaged_segment_file_is_made_again_wherever_the_damage_is() {
     let folder = tempfile::tempdir().unwrap();
