@@ -39,6 +39,9 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<Done> {
         }
         HitFormat::Table => hits::print(&answer, &request, engine.index().is_empty())?,
     }
+    // All is written, and an index open for reading has nothing to put in order: the system takes everything back at once
+    // when the process ends, sooner than it would be given back piece by piece.
+    std::mem::forget(engine);
     Ok(if answer.hits.is_empty() { Done::Partly } else { Done::Fully })
 }
 

@@ -3,15 +3,17 @@
 pub(crate) mod hits;
 pub(crate) mod table;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 
 /// Writes `value` as one indented JSON document. Unlike `println!`, a closed pipe is an error to be handled.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    // Standard output alone would be written line by line.
+    let mut out = BufWriter::new(std::io::stdout().lock());
     serde_json::to_writer_pretty(&mut out, value).map_err(std::io::Error::from)?;
     writeln!(out)?;
+    out.flush()?;
     Ok(())
 }
 
