@@ -92,8 +92,8 @@ impl Dictionary {
 
 /// What an open index keeps of its dictionary.
 pub(crate) struct Words {
-    /// Made when the first text is cut: many words take longer than opening an index, and what only removes products or
-    /// stores settings cuts none.
+    /// Made when the first text is cut: unpacking jieba's own words takes longer than opening an index, and what only
+    /// removes products or stores settings cuts none.
     pub(crate) analyzer: LazyLock<Analyzer, Box<dyn FnOnce() -> Analyzer + Send>>,
     /// How many products the words were taken from.
     pub(crate) products: usize,
