@@ -85,7 +85,8 @@ impl Shop {
         let engine = Engine::builder(self.path("old")).open().unwrap();
         let words = ["保湿", "面霜"].map(String::from).to_vec();
         let vectors = WordVectors::new(words, vec![3, 5], vec![1.0, 0.0, 0.0, 1.0], 2).unwrap();
-        engine.word2vec_install(vectors, Pooling::Mean).unwrap();
+        let corpus = engine.word2vec_corpus(&[]).unwrap();
+        engine.word2vec_install(&corpus, vectors, Pooling::Mean).unwrap();
         let mut weights = serde_json::to_value(Weights::default()).unwrap();
         weights["lexical_short"] = json!(0.75);
         let weights: Weights = serde_json::from_value(weights).unwrap();
