@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Direction, FlushOptions, IteratorMode, LogLevel, Options, Snapshot, WriteBatch, WriteOptions, properties,
+    Direction, FlushOptions, IteratorMode, LogLevel, Options, Snapshot, WriteBatch, WriteOptions,
 };
 use xunpin_core::DocId;
 
@@ -64,7 +64,7 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 
 /// Payload of one row of [`Family::Graph`].
 const CHUNK: usize = 1 << 20;
-/// Unflushed bytes that a closing writer leaves to be replayed from the log: it takes an opening half a millisecond.
+/// Bytes of the log that a closing writer leaves to be replayed: it takes an opening half a millisecond.
 const LEFT_IN_LOG: u64 = 256 << 10;
 /// How long a read-only opening is repeated beside a writer that keeps removing files, how often after any other failure,
 /// and the pause in between.
@@ -144,12 +144,10 @@ impl Store {
     /// Moves what openings would have to replay from the log into tables, if it is much. For a writer that is done: nothing
     /// depends on it, so a failure leaves all to the log.
     pub(crate) fn settle(&self) {
-        let families: Vec<&ColumnFamily> = Family::ALL.into_iter().filter_map(|f| self.family(f)).collect();
-        let unflushed = |family: &&ColumnFamily| {
-            let bytes = self.db.property_int_value_cf(*family, properties::CUR_SIZE_ALL_MEM_TABLES);
-            bytes.ok().flatten().unwrap_or(0)
-        };
-        if families.iter().map(unflushed).sum::<u64>() > LEFT_IN_LOG {
+        let bytes = |log| std::fs::metadata(self.path.join(log)).map_or(0, |file| file.len());
+        if logs(&self.path).into_iter().map(bytes).sum::<u64>() > LEFT_IN_LOG {
+            let families: Vec<&ColumnFamily> =
+                Family::ALL.into_iter().filter_map(|f| self.family(f)).collect();
             let _ = self.db.flush_cfs_opt(&families, &FlushOptions::default());
         }
     }
