@@ -254,6 +254,6 @@ mod tests {
             member.each(3, |range| seen.push(range));
             member.each(0, |_| unreachable!("nothing to do"));
         });
-        assert_eq!(seen, [0..3]);
+        assert_eq!(seen, vec![Range { start: 0, end: 3 }]);
     }
 }

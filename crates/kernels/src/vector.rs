@@ -37,8 +37,8 @@ pub(crate) mod inline {
         };
         let (chunks, rest) = values.as_chunks::<WIDE>();
         for chunk in chunks {
-            for lane in 0..WIDE {
-                take(lane, chunk[lane]);
+            for (lane, value) in chunk.iter().enumerate() {
+                take(lane, *value);
             }
         }
         for (lane, value) in rest.iter().enumerate() {
