@@ -58,9 +58,10 @@ pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
         output::line(notice)?;
     }
     // The model is in place; what can't be prepared now is prepared, or refused, when it is opened.
-    match make(&report.folder, Precision::Int8) {
+    let precision = Precision::default();
+    match make(&report.folder, precision) {
         Ok(made) => output::line(made)?,
-        Err(error) => eprintln!("note: int8 was not prepared: {error}"),
+        Err(error) => eprintln!("note: {precision} was not prepared: {error}"),
     }
     Ok(Done::Fully)
 }
