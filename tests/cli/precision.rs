@@ -1,6 +1,7 @@
 //! Precisions: of an index, of queries to it, and of prepared models.
 
 use serde_json::json;
+use xunpin::encoder::{Precision, prepared_path};
 
 use crate::support::Shop;
 
@@ -64,14 +65,15 @@ fn models_are_listed_with_what_is_prepared() {
     };
     assert_eq!(own(&shop)["prepared"], json!([]));
     std::fs::create_dir(home.join("xunpin")).unwrap();
-    std::fs::write(home.join("xunpin/int8.xpm"), "not a prepared model").unwrap();
+    let path = prepared_path(&home, Precision::Int8);
+    std::fs::write(&path, "not a prepared model").unwrap();
     assert_eq!(own(&shop)["prepared"], json!([{"precision": "int8", "bytes": 20}]));
     shop.run(&["model", "list"]).expect(0).tells(&["prepared", "int8"]);
     // Verifying looks at prepared files too, and says how to get a good one.
     let folder = home.to_str().unwrap();
     shop.run(&["model", "verify", folder]).expect(3).tells(&[
         "model.safetensors: ok",
-        "int8.xpm",
+        path.file_name().unwrap().to_str().unwrap(),
         "model prepare",
         "damaged",
     ]);

@@ -22,6 +22,9 @@ pub struct Fingerprint {
     pub dimension: usize,
     /// Number format of the weights in use, such as `f32`.
     pub precision: String,
+    /// How weights were rounded to that format, where that can be done in several ways, such as `groups of 128`; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rounding: String,
     /// Longest input in tokens; longer ones are cut.
     pub max_tokens: usize,
 }
@@ -42,14 +45,17 @@ impl Fingerprint {
         compare("pooling", self.pooling.clone(), other.pooling.clone());
         compare("dimension", self.dimension.to_string(), other.dimension.to_string());
         compare("precision", self.precision.clone(), other.precision.clone());
+        compare("rounding", self.rounding.clone(), other.rounding.clone());
         compare("max_tokens", self.max_tokens.to_string(), other.max_tokens.to_string());
         found
     }
 
-    /// True if the two are one model run in two precisions: the vectors are close, and still not interchangeable.
+    /// True if the two are one model run in two precisions, or rounded in two ways: the vectors are close, and still not
+    /// interchangeable.
     pub fn differs_in_precision_alone(&self, other: &Self) -> bool {
-        let alike = Self { precision: other.precision.clone(), ..self.clone() };
-        self.precision != other.precision && alike.differences(other).is_empty()
+        let alike =
+            Self { precision: other.precision.clone(), rounding: other.rounding.clone(), ..self.clone() };
+        !self.differences(other).is_empty() && alike.differences(other).is_empty()
     }
 }
 
@@ -68,6 +74,7 @@ mod tests {
             pooling: "mean".into(),
             dimension: 8,
             precision: precision.into(),
+            rounding: String::new(),
             max_tokens: 16,
         };
         let f32 = print("1", "f32");
@@ -75,5 +82,13 @@ mod tests {
         assert!(!f32.differs_in_precision_alone(&print("2", "int8")));
         assert!(!f32.differs_in_precision_alone(&f32.clone()));
         assert_eq!(f32.differences(&print("1", "int8")), ["precision: f32 is not int8"]);
+        let int8 = print("1", "int8");
+        let groups = Fingerprint { rounding: "groups of 128".into(), ..int8.clone() };
+        assert!(groups.differs_in_precision_alone(&int8) && groups.differs_in_precision_alone(&f32));
+        assert_eq!(int8.differences(&groups), ["rounding:  is not groups of 128"]);
+        assert_eq!(
+            serde_json::from_value::<Fingerprint>(serde_json::to_value(&int8).unwrap()).unwrap(),
+            int8
+        );
     }
 }

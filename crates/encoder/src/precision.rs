@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use xunpin_kernels::GROUP;
+
+use crate::packed::VERSION;
 
 /// The number format of the weights and of what is multiplied by them. Vectors of two precisions of one model are close,
 /// but not interchangeable: an index holds vectors of one.
@@ -13,11 +16,10 @@ use serde::{Deserialize, Serialize};
 pub enum Precision {
     /// 32-bit floats on candle: the reference.
     F32,
-    /// Weights, and what they are multiplied with, as bfloat16: the fastest whose relevance is that of f32.
-    #[default]
+    /// Weights, and what they are multiplied with, as bfloat16: the nearest to f32.
     Bf16,
-    /// Most weights as 8-bit integers, one scale an output channel; what they are multiplied with as 8-bit integers, one
-    /// scale a token. The fastest.
+    /// Most weights, and what they are multiplied with, as 8-bit integers, with scales for groups of 128: the fastest.
+    #[default]
     Int8,
 }
 
@@ -28,6 +30,15 @@ impl Precision {
     /// Whether the model runs from a file that [`prepare`](crate::prepare) makes, rather than from the folder's own weights.
     pub fn needs_preparing(self) -> bool {
         self != Self::F32
+    }
+
+    /// How weights are rounded, for a fingerprint. Vectors of other ways of rounding are not interchangeable, so another way
+    /// needs another name.
+    pub(crate) fn rounding(self) -> String {
+        match self {
+            Self::F32 | Self::Bf16 => String::new(),
+            Self::Int8 => format!("groups of {GROUP}"),
+        }
     }
 }
 
@@ -84,9 +95,10 @@ pub struct PreparedState {
     pub problem: Option<String>,
 }
 
-/// Where the prepared file of a model folder lies: `<folder>/xunpin/<precision>.xpm`. It need not be there.
+/// Where the prepared file of a model folder lies: `<folder>/xunpin/<precision>.v<version>.xpm`, so that programs of several
+/// versions can use one folder. It need not be there.
 pub fn prepared_path(folder: &Path, precision: Precision) -> PathBuf {
-    folder.join("xunpin").join(format!("{precision}.xpm"))
+    folder.join("xunpin").join(format!("{precision}.v{VERSION}.xpm"))
 }
 
 #[cfg(test)]

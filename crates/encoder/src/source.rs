@@ -59,6 +59,7 @@ impl Source {
             pooling: std::iter::once(pooling).chain(steps).collect::<Vec<_>>().join(", "),
             dimension: self.folder.dense.last().map_or(self.architecture.width(), |dense| dense.outputs),
             precision: precision.to_string(),
+            rounding: precision.rounding(),
             max_tokens: self.max_tokens(),
         }
     }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use crate::Isa;
+use crate::int8::group_count;
 use crate::shared::Shared;
 use crate::vector::{round_to_bf16, round_to_u8};
 
@@ -8,7 +9,7 @@ use crate::vector::{round_to_bf16, round_to_u8};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Precision {
-    /// Weights in 8 bits with a scale an output, activations in 8 bits with a scale and a zero a row.
+    /// Both in 8 bits, with scales for groups of inputs: see [`Int8Matrix`](crate::Int8Matrix).
     Int8,
     /// Both in bf16, sums in f32.
     Bf16,
@@ -20,7 +21,7 @@ pub struct Activations {
     bytes: Shared<u8>,
     halves: Shared<u16>,
     scales: Shared<f32>,
-    zeros: Shared<i32>,
+    zeros: Shared<f32>,
 }
 
 /// The rows of [`Activations`], as a kernel reads them.
@@ -29,9 +30,10 @@ pub(crate) struct Rows<'a, T> {
     pub(crate) values: &'a [T],
     /// Values from one row to the next.
     pub(crate) stride: usize,
-    /// `value = scale * (number - zero)`; empty for bf16.
+    /// `value = scale * (number - zero)`, for every row one a group; empty for bf16.
     pub(crate) scales: &'a [f32],
-    pub(crate) zeros: &'a [i32],
+    /// Whole numbers.
+    pub(crate) zeros: &'a [f32],
 }
 
 impl Activations {
@@ -54,8 +56,9 @@ impl Activations {
         match self.precision {
             Precision::Int8 => {
                 self.bytes.reserve(values);
-                self.scales.reserve(rows);
-                self.zeros.reserve(rows);
+                let groups = rows * group_count(width);
+                self.scales.reserve(groups);
+                self.zeros.reserve(groups);
             }
             Precision::Bf16 => self.halves.reserve(values),
         }
@@ -81,9 +84,15 @@ impl Activations {
         unsafe {
             match self.precision {
                 Precision::Int8 => {
-                    let (scale, zero) = round_to_u8(isa, values, self.bytes.part_mut(range));
-                    self.scales.part_mut(row..row + 1)[0] = scale;
-                    self.zeros.part_mut(row..row + 1)[0] = zero;
+                    let groups = group_count(values.len());
+                    let groups = row * groups..(row + 1) * groups;
+                    round_to_u8(
+                        isa,
+                        values,
+                        self.bytes.part_mut(range),
+                        self.scales.part_mut(groups.clone()),
+                        self.zeros.part_mut(groups),
+                    );
                 }
                 Precision::Bf16 => round_to_bf16(isa, values, self.halves.part_mut(range)),
             }
@@ -95,14 +104,14 @@ impl Activations {
     /// # Safety
     /// While the rows are in use nobody may write to them or to those before them.
     pub(crate) unsafe fn bytes(&self, rows: Range<usize>, width: usize) -> Rows<'_, u8> {
-        let stride = stride(width);
+        let (stride, groups) = (stride(width), group_count(width));
         // SAFETY: the caller keeps writers away.
         unsafe {
             Rows {
                 values: self.bytes.part(0..rows.end * stride),
                 stride,
-                scales: self.scales.part(0..rows.end),
-                zeros: self.zeros.part(0..rows.end),
+                scales: self.scales.part(0..rows.end * groups),
+                zeros: self.zeros.part(0..rows.end * groups),
             }
         }
     }

@@ -24,7 +24,7 @@ pub use activations::{Activations, Precision};
 pub use bf16::Bf16Matrix;
 pub use finish::{Finish, Gated, Store};
 pub use gate::Gate;
-pub use int8::{Int8Matrix, Int8Weights, round_row};
+pub use int8::{GROUP, Int8Matrix, Int8Weights, group_count, round_row};
 pub use isa::Isa;
 pub(crate) use isa::for_each_isa;
 pub use panels::{PANEL, panel_count};

@@ -1,7 +1,7 @@
 //! Loops over rows of f32 values. All give the same bits on every processor: sums are taken in sixteen lanes, whatever the
 //! width of the registers. Where slices differ in length, the shortest counts, unless said otherwise.
 
-use crate::{Gate, for_each_isa};
+use crate::{GROUP, Gate, for_each_isa};
 
 /// Partial sums kept side by side.
 const LANES: usize = 16;
@@ -44,16 +44,21 @@ pub(crate) mod inline {
         for (lane, value) in rest.iter().enumerate() {
             take(lane, *value);
         }
-        let mut width = WIDE / 2;
-        while width > 0 {
-            for lane in 0..width {
-                low[lane] = if low[lane + width] < low[lane] { low[lane + width] } else { low[lane] };
-                high[lane] = if high[lane + width] > high[lane] { high[lane + width] } else { high[lane] };
-                damage[lane] += damage[lane + width];
-            }
-            width /= 2;
-        }
-        (low[0], high[0], damage[0])
+        (
+            fold(low, |a, b| if b < a { b } else { a }),
+            fold(high, |a, b| if b > a { b } else { a }),
+            fold(damage, |a, b| a + b),
+        )
+    }
+
+    /// Halves the lanes until one is left. In steps of fixed width, which stay in registers.
+    #[inline(always)]
+    fn fold(lanes: [f32; 4 * LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+        let lanes: [f32; 32] = std::array::from_fn(|at| join(lanes[at], lanes[at + 32]));
+        let lanes: [f32; 16] = std::array::from_fn(|at| join(lanes[at], lanes[at + 16]));
+        let lanes: [f32; 8] = std::array::from_fn(|at| join(lanes[at], lanes[at + 8]));
+        let lanes: [f32; 4] = std::array::from_fn(|at| join(lanes[at], lanes[at + 4]));
+        join(join(lanes[0], lanes[2]), join(lanes[1], lanes[3]))
     }
 
     /// e^x to within 2 units in the last place for -87 <= x <= 88, clamped beyond; NaN stays NaN, so that damaged weights
@@ -182,30 +187,33 @@ for_each_isa! {
 }
 
 for_each_isa! {
-    /// Rounds a row to numbers of 8 bits, filling up with zeros, and returns scale and zero: `value ≈ scale * (number -
-    /// zero)`. The range is that of the row and of 0, which becomes the number `zero` exactly. A value that is not finite
-    /// makes the scale NaN.
+    /// Rounds a row to numbers of 8 bits, filling up with zeros. Each group of [`GROUP`] values gets a scale and a zero, a
+    /// whole number: `value ≈ scale * (number - zero)`. Their range is that of the group and of 0, which becomes the
+    /// number `zero` exactly. A value that is not finite makes the scale NaN.
     ///
     /// # Panics
     /// If there are fewer numbers than values.
-    pub fn round_to_u8(values: &[f32], numbers: &mut [u8]) -> (f32, i32) {
+    pub fn round_to_u8(values: &[f32], numbers: &mut [u8], scales: &mut [f32], zeros: &mut [f32]) {
         // Adding it rounds to a whole number, halves to even, which its low bits then hold.
         const ROUND: f32 = 12_582_912.0;
-        let (low, high, damage) = range_with_zero(values);
-        let scale = (high - low) / 255.0;
-        // Below, the factor would be infinite; rows as small as that are rounded to nothing.
-        let factor = if scale >= f32::MIN_POSITIVE { 1.0 / scale } else { 0.0 };
-        let zero = (-low * factor).round_ties_even();
         let (numbers, rest) = numbers.split_at_mut(values.len());
-        for (number, value) in numbers.iter_mut().zip(values) {
-            let at = value * factor + zero;
-            // In this order NaN becomes 0.
-            let at = if at > 0.0 { at } else { 0.0 };
-            let at = if at < 255.0 { at } else { 255.0 };
-            *number = (at + ROUND).to_bits() as u8;
-        }
         rest.fill(0);
-        (scale + damage, zero as i32)
+        let groups = values.chunks(GROUP).zip(numbers.chunks_mut(GROUP));
+        for ((values, numbers), (scale, zero)) in groups.zip(scales.iter_mut().zip(zeros)) {
+            let (low, high, damage) = range_with_zero(values);
+            let step = (high - low) / 255.0;
+            // Below, the factor would be infinite; groups as small as that are rounded to nothing.
+            let factor = if step >= f32::MIN_POSITIVE { 1.0 / step } else { 0.0 };
+            let middle = (-low * factor).round_ties_even();
+            (*scale, *zero) = (step + damage, middle);
+            for (number, value) in numbers.iter_mut().zip(values) {
+                let at = value * factor + middle;
+                // In this order NaN becomes 0.
+                let at = if at > 0.0 { at } else { 0.0 };
+                let at = if at < 255.0 { at } else { 255.0 };
+                *number = (at + ROUND).to_bits() as u8;
+            }
+        }
     }
 }
 

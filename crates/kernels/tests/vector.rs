@@ -5,7 +5,7 @@ mod common;
 use common::{Random, bits};
 use half::bf16;
 use proptest::prelude::*;
-use xunpin_kernels::{Gate, Isa, vector};
+use xunpin_kernels::{GROUP, Gate, Isa, group_count, vector};
 
 const GATES: [Gate; 6] = [Gate::Identity, Gate::Gelu, Gate::GeluTanh, Gate::Relu, Gate::Silu, Gate::Tanh];
 
@@ -167,26 +167,32 @@ proptest! {
 
     #[test]
     fn bytes_are_within_half_a_step(
-        mut row in prop::collection::vec(-1f32..1.0, 1..100),
+        mut row in prop::collection::vec(-1f32..1.0, 1..300),
         size in prop::sample::select(vec![1e-30f32, 1e-3, 1.0, 1e4, 1e30]),
         shift in -2f32..2.0,
     ) {
         row.iter_mut().for_each(|value| *value = (*value + shift) * size);
         row[0] = 0.0;
-        let mut first: Option<(Vec<u8>, (f32, i32))> = None;
+        let mut first: Option<(Vec<u8>, Vec<f32>, Vec<f32>)> = None;
+        let groups = group_count(row.len());
         for isa in Isa::available() {
             let mut numbers = vec![7; row.len() + 3];
-            let (scale, zero) = vector::round_to_u8(isa, &row, &mut numbers);
-            prop_assert_eq!(i32::from(numbers[0]), zero);
+            let (mut scales, mut zeros) = (vec![-1.0; groups], vec![-1.0; groups]);
+            vector::round_to_u8(isa, &row, &mut numbers, &mut scales, &mut zeros);
             prop_assert_eq!(&numbers[row.len()..], &[0; 3]);
-            for (value, number) in row.iter().zip(&numbers) {
-                let back = f64::from(scale) * f64::from(i32::from(*number) - zero);
+            for (at, (value, number)) in row.iter().zip(&numbers).enumerate() {
+                let (scale, zero) = (f64::from(scales[at / GROUP]), f64::from(zeros[at / GROUP]));
+                prop_assert_eq!(zero, zero.trunc());
+                let back = scale * (f64::from(*number) - zero);
                 // Zero and number are both rounded: at the ends of the range half a step more may be cut off.
                 let bound = if matches!(number, 0 | 255) { 1.0 } else { 0.5 };
                 let error = (back - f64::from(*value)).abs();
-                prop_assert!(error <= f64::from(scale) * (bound + 1e-4), "{} {}", value, back);
+                prop_assert!(error <= scale * (bound + 1e-4), "{} {}", value, back);
+                if *value == 0.0 {
+                    prop_assert_eq!(back, 0.0);
+                }
             }
-            let got = (numbers, (scale, zero));
+            let got = (numbers, scales, zeros);
             prop_assert_eq!(first.get_or_insert_with(|| got.clone()), &got);
         }
     }
@@ -211,16 +217,17 @@ fn bytes_of_odd_rows() {
     for isa in Isa::available() {
         let of = |row: &[f32]| {
             let mut numbers = vec![9; row.len().next_multiple_of(4)];
-            let (scale, zero) = vector::round_to_u8(isa, row, &mut numbers);
-            (numbers, scale, zero)
+            let (mut scale, mut zero) = ([0.0], [0.0]);
+            vector::round_to_u8(isa, row, &mut numbers, &mut scale, &mut zero);
+            (numbers, scale[0], zero[0])
         };
-        assert_eq!(of(&[0.0, 0.0, -0.0]), (vec![0; 4], 0.0, 0));
-        assert_eq!(of(&[]), (vec![], 0.0, 0));
-        assert_eq!(of(&[255.0, 1.0]), (vec![255, 1, 0, 0], 1.0, 0));
-        assert_eq!(of(&[-255.0, -1.0]), (vec![0, 254, 0, 0], 1.0, 255));
+        assert_eq!(of(&[0.0, 0.0, -0.0]), (vec![0; 4], 0.0, 0.0));
+        assert_eq!(of(&[]), (vec![], 0.0, 0.0));
+        assert_eq!(of(&[255.0, 1.0]), (vec![255, 1, 0, 0], 1.0, 0.0));
+        assert_eq!(of(&[-255.0, -1.0]), (vec![0, 254, 0, 0], 1.0, 255.0));
         // Scales of the least numbers there are have no inverse.
         let (numbers, _, zero) = of(&[1e-40, -1e-40, 0.0]);
-        assert_eq!((numbers, zero), (vec![0; 4], 0));
+        assert_eq!((numbers, zero), (vec![0; 4], 0.0));
         for damage in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for at in [0, 15, 16, 33] {
                 let mut row = vec![0.5; 34];

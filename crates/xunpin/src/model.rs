@@ -75,9 +75,9 @@ impl Model {
         made_by: &str,
     ) -> Result<&Arc<dyn Encoder>, EngineError> {
         let encoder = self.encoder(index, made_by)?;
-        let (given, made_with) = (&encoder.fingerprint().precision, &index.fingerprint().precision);
-        if given != made_with {
-            let (given, made_with) = (given.clone(), made_with.clone());
+        let (given, made_with) = (encoder.fingerprint(), index.fingerprint());
+        if given.differs_in_precision_alone(made_with) {
+            let (given, made_with) = (given.precision.clone(), made_with.precision.clone());
             return Err(EngineError::MixedPrecision { path: index.path().into(), given, made_with });
         }
         Ok(encoder)
@@ -101,10 +101,10 @@ impl Model {
     fn check(&self, index: &Index, encoder: &dyn Encoder, made_by: &str) -> Result<(), EngineError> {
         let given = encoder.fingerprint();
         if given.differs_in_precision_alone(index.fingerprint()) {
-            return match self.options.allow_precision_mismatch {
-                true => Ok(()),
-                false => other_precision(index, &given.precision),
-            };
+            if self.options.allow_precision_mismatch {
+                return Ok(());
+            }
+            other_precision(index, &given.precision)?;
         }
         let differences = given.differences(index.fingerprint());
         if differences.is_empty() {

@@ -70,8 +70,8 @@ pub(crate) struct PullArgs {
 pub(crate) struct PrepareArgs {
     /// Name of a known model, or a folder
     pub(crate) model: String,
-    /// What to prepare for: bf16 or int8 (again for both)
-    #[arg(long, value_name = "P", default_value = "bf16", value_parser = to_prepare)]
+    /// What to prepare for: int8 or bf16 (again for both)
+    #[arg(long, value_name = "P", default_value = "int8", value_parser = to_prepare)]
     pub(crate) precision: Vec<Precision>,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,

@@ -32,7 +32,7 @@ use crate::ModelError;
 const MAGIC: &[u8; 8] = b"XPMODEL\0";
 
 /// Version of the layout and of how weights are rounded; another one is not read but prepared anew.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// Where the header begins.
 const HEADER_AT: usize = 24;

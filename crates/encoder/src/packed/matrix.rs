@@ -15,7 +15,7 @@ pub(crate) struct Matrix {
 }
 
 enum Weights {
-    Int8 { numbers: Span<i8>, scales: Span<f32>, sums: Span<i32> },
+    Int8 { numbers: Span<i8>, scales: Span<f32>, sums: Span<f32> },
     Bf16(Span<u16>),
 }
 
@@ -60,8 +60,8 @@ impl Matrix {
         } else {
             Weights::Int8 {
                 numbers: contents.span(&format!("{name}.int8"), Int8Matrix::packed_len(inputs, outputs))?,
-                scales: contents.span(&format!("{name}.scales"), outputs)?,
-                sums: contents.span(&format!("{name}.sums"), outputs)?,
+                scales: contents.span(&format!("{name}.scales"), Int8Matrix::scales_len(inputs, outputs))?,
+                sums: contents.span(&format!("{name}.sums"), Int8Matrix::scales_len(inputs, outputs))?,
             }
         };
         let bias = format!("{name}.bias");

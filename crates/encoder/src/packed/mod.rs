@@ -14,6 +14,6 @@ mod smoothing;
 mod table;
 
 pub(crate) use engine::PackedEngine;
-pub(crate) use format::Contents;
+pub(crate) use format::{Contents, VERSION};
 pub(crate) use prepare::{current, tokenizer};
 pub use prepare::{prepare, verify_prepared};
