@@ -34,7 +34,7 @@ own:
 	  echo "$(CURDIR)" > "$(STAMP)"; \
 	fi
 
-.PHONY: own help setup build model demo example test lint bench bench-peers peers clean
+.PHONY: own help setup build model demo example test lint bench bench-peers peers peers-llama clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -84,15 +84,20 @@ lint: setup own ## formatting, clippy and documentation, warnings denied
 bench: build ## measure embedding speed, beside sentence-transformers where `make peers` has installed it
 	@tests/bench/embed.sh $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)"
 
-# Options of tests/bench/peers.py; GGUF=FILE is the model for llama.cpp.
+# The model for llama.cpp, in one file or more.
+GGUF ?= $(wildcard $(CACHE)/xunpin/peers/$(MODEL)-*.gguf)
+# More options of tests/bench/peers.py.
 PEERS_FLAGS ?=
 
 bench-peers: build ## measure embedding in every precision beside the peers: one table, in Markdown
-	@tests/bench/peers.py $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)" $(if $(GGUF),--gguf "$(GGUF)") $(PEERS_FLAGS)
+	@tests/bench/peers.py $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)" $(if $(GGUF),--gguf $(GGUF)) $(PEERS_FLAGS)
 
 peers: ## install the programs that `make bench` and `bench-peers` compare with (Python, several GB)
 	@python3 -m venv "$(CACHE)/xunpin/peers"
 	@"$(CACHE)/xunpin/peers/bin/pip" install -q sentence-transformers torch hnswlib usearch faiss-cpu numpy pytrec-eval-terrier
+
+peers-llama: model ## install llama.cpp for `bench-peers` too, and convert the model for it (after `make peers`; ten minutes)
+	@tests/bench/llama.sh $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)" "$(CACHE)/xunpin/peers"
 
 clean: ## remove bin/ and the demo index; the shared build directory stays (its path is printed)
 	@rm -rf bin $(DEMO_INDEX)

@@ -2,10 +2,13 @@
 """Embedding beside other programs: same texts, same machine, in turns. A Markdown table on standard output.
 
 usage: peers.py XUNPIN MODEL PEERS_PYTHON [--rounds 3] [--titles 600] [--texts FILE] [--threads N]
-                [--precisions f32,bf16,int8] [--variants f32,bf16,int8] [--gguf FILE]
+                [--precisions f32,bf16,int8] [--variants f32,bf16,int8] [--gguf FILE ...]
 Ours in every precision that this build can run; sentence-transformers by ../shared/bench/peer_embed.py; llama.cpp by
-peer_llama.py where PEERS_PYTHON has llama_cpp and --gguf names a model. What is missing is said and left out. Figures are
-medians of the rounds; a ratio is the median of the rounds' ratios. Each measurement is printed on standard error as it is made.
+peer_llama.py where PEERS_PYTHON has llama_cpp and --gguf names the model, once for each type (llama.sh makes both). What is
+missing is said and left out. Cosines are to f32: ours to our own, sentence-transformers' to its own, llama.cpp's to ours. Figures
+are medians of the rounds; a ratio is the median of the rounds' ratios. Each measurement is printed on standard error as it is made.
+The machine should do nothing else: the peers' threads wait for one another at every product, so another program slows them far
+more than its share (on two cores one busy program made llama.cpp up to ten times slower). Above the table stands what others took.
 """
 import argparse
 import json
@@ -33,6 +36,25 @@ def lines(command):
     return [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
 
 
+def worked():
+    """Seconds that the processors worked, for all programs and for those that we ran, and could have; none where /proc/stat is not."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(field) / os.sysconf("SC_CLK_TCK") for field in file.readline().split()[1:9]]
+    except OSError:
+        return None
+    ours = os.times()
+    return sum(ticks) - ticks[3] - ticks[4], ours.children_user + ours.children_system, sum(ticks)
+
+
+def by_others(before, after):
+    """Share of the processors that other programs took between two calls of `worked`; none if too little time went by to tell."""
+    if not (before and after):
+        return None
+    busy, ours, possible = (b - a for a, b in zip(before, after))
+    return max(0.0, (busy - ours) / possible) if possible >= 1 else None
+
+
 def folder_of(xunpin, model):
     if os.path.isdir(model):
         return model
@@ -43,7 +65,7 @@ def folder_of(xunpin, model):
 class Programs:
     """What can be measured here: a function for each program, giving name and figures of its variants."""
 
-    def __init__(self, args, texts):
+    def __init__(self, args, texts, scratch):
         self.args, self.texts = args, texts
         self.folder = folder_of(args.xunpin, args.model)
         self.all = [self.ours(self.usable(args.precisions.split(",")))]
@@ -55,11 +77,17 @@ class Programs:
         else:
             say("no sentence-transformers: ../shared/bench/peer_embed.py is not there")
         if subprocess.run([args.python, "-c", "import llama_cpp"], stderr=subprocess.DEVNULL).returncode != 0:
-            say(f"no llama.cpp: {args.python} has no llama_cpp (pip install llama-cpp-python)")
-        elif not args.gguf:
-            say("no llama.cpp: --gguf (GGUF=FILE for make) names no model")
-        else:
+            say(f"no llama.cpp: {args.python} has no llama_cpp; `make peers-llama` installs it")
+            return
+        for gguf in args.gguf:
+            if not os.path.exists(gguf):
+                say(f"left out, not there: {gguf}")
+        self.ggufs = [gguf for gguf in args.gguf if os.path.exists(gguf)]
+        if self.ggufs:
+            self.reference = self.vectors(os.path.join(scratch, "reference.jsonl"))
             self.all.append(self.llama)
+        else:
+            say("no llama.cpp: no GGUF file; `make peers-llama` converts the model, --gguf (GGUF=FILE for make) names one")
 
     def usable(self, precisions):
         """Those that this build can run the model in."""
@@ -68,6 +96,18 @@ class Programs:
             one.flush()
             probe = [self.args.xunpin, "bench", "embed", one.name, "--model", self.args.model, "--lengths", "8", "--format", "json"]
             return [p for p in precisions if lines(probe + ["--precision", p])]
+
+    def vectors(self, path):
+        """Our f32 vectors of the texts, for programs that can't tell their own cosines; none if that fails."""
+        with open(self.texts, encoding="utf-8") as file:
+            records = [json.dumps({"id": number, "text": line.rstrip("\n")}) for number, line in enumerate(file) if line.strip()]
+        command = [self.args.xunpin, "embed", "--model", self.args.model, "--precision", "f32", "--threads", str(self.args.threads)]
+        with open(path, "wb") as out:
+            ran = subprocess.run(command, input="\n".join(records).encode(), stdout=out)
+        if ran.returncode != 0:
+            say("no cosines of llama.cpp: xunpin has no f32 vectors")
+            return None
+        return path
 
     def ours(self, precisions):
         def measure():
@@ -85,12 +125,13 @@ class Programs:
 
     def llama(self):
         script = os.path.join(HERE, "peer_llama.py")
-        command = [self.args.python, script, self.args.gguf, self.folder, self.texts, "--threads", str(self.args.threads)]
-        for figures in lines(command):
-            yield f"llama.cpp {figures['variant']}", figures
+        for gguf in self.ggufs:
+            command = [self.args.python, script, gguf, self.folder, self.texts, "--threads", str(self.args.threads)]
+            for figures in lines(command + (["--reference", self.reference] if self.reference else [])):
+                yield f"llama.cpp {figures['variant']}", figures
 
 
-def table(rounds, titles, threads):
+def table(rounds, titles, threads, others):
     names = list(dict.fromkeys(name for figures in rounds for name in figures))
     ours = [name for name in names if name.startswith("xunpin ")]
     peers = [name for name in names if name not in ours]
@@ -106,7 +147,10 @@ def table(rounds, titles, threads):
     def show(value, digits):
         return "" if value is None else f"{value:.{digits}f}"
 
-    print(f"{titles} titles, {threads} threads, {len(rounds)} rounds in turns; columns on the right: titles/s as a multiple of the peer's\n")
+    print(f"{titles} titles, {threads} threads, {len(rounds)} rounds in turns; columns on the right: titles/s as a multiple of the peer's")
+    if others:
+        print(f"Other programs took at most {max(others):.0%} of the processors while one was measured, {statistics.median(others):.0%} in the middle.")
+    print()
     header = ["", "titles/s", "one query p50, ms", "cosine to f32, mean", "least", *peers]
     print("| " + " | ".join(header) + " |")
     print("|" + "---|" * len(header))
@@ -128,7 +172,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
     parser.add_argument("--precisions", default="f32,bf16,int8")
     parser.add_argument("--variants", default="f32,bf16,int8")
-    parser.add_argument("--gguf")
+    parser.add_argument("--gguf", nargs="*", default=[])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         texts = args.texts
@@ -138,18 +182,23 @@ def main():
                 file.write(subprocess.check_output([sys.executable, os.path.join(HERE, "titles.py"), str(args.titles)]))
         with open(texts, encoding="utf-8") as file:
             titles = sum(1 for line in file if line.strip())
-        programs = Programs(args, texts)
-        rounds = []
+        programs = Programs(args, texts, folder)
+        rounds, others = [], []
         for number in range(args.rounds):
             figures = {}
             for measure in programs.all:
+                before = worked()
                 for name, found in measure():
                     say(f"round {number + 1}: {name}: {found['docs_per_s']} titles/s, one query {found['query_p50_ms']} ms")
                     figures[name] = found
+                share = by_others(before, worked())
+                if share is not None:
+                    say(f"round {number + 1}: meanwhile other programs took {share:.0%} of the processors")
+                    others.append(share)
             rounds.append(figures)
     if not any(rounds):
         sys.exit("peers.py: nothing could be measured")
-    table(rounds, titles, args.threads)
+    table(rounds, titles, args.threads, others)
 
 
 if __name__ == "__main__":
