@@ -24,8 +24,8 @@ const DEVICE_BATCH_TOKENS: usize = 16_384;
 pub struct EncoderOptions {
     /// Number format of the computation; part of the fingerprint.
     pub precision: Precision,
-    /// Where the model runs. Not part of the fingerprint: vectors of two devices differ by rounding, those of bf16 by less
-    /// than bf16 differs from f32.
+    /// Where the model runs. Not part of the fingerprint: vectors of two devices differ by rounding, those of bf16 by a
+    /// cosine of .999 or nearer to 1.
     pub device: Device,
     /// Threads that encode. `None` takes as many as rayon's global pool has, all cores unless told otherwise. In f32 a
     /// single matrix product is divided among as many threads as candle thinks right (`RAYON_NUM_THREADS`, or the physical
@@ -54,10 +54,10 @@ enum Engine {
 impl LlmEncoder {
     /// Opens `folder`, whose files say which architecture it holds (see
     /// [`supported_architectures`](crate::supported_architectures)), what prompts it wants and how token states become
-    /// one vector. On the processor all precisions but f32 run from a file that is made first where it is missing or belongs to other
-    /// weights ([`prepare`]). Where the folder lacks files of the model, such as the weights, the prepared file is taken as
-    /// it is; if it holds the tokenizer too, as Gemma's does, it needs no other.
-    /// On a GPU both f32 and bf16 are read from the folder's own weights, and int8 is refused.
+    /// one vector. On the processor all precisions but f32 run from a file that is made first where it is missing or belongs
+    /// to other weights ([`prepare`]). Where the folder lacks files of the model, such as the weights, the prepared file is
+    /// taken as it is; if it holds the tokenizer too, as Gemma's does, it needs no other. On a GPU f32 and bf16 are read from
+    /// the folder's own weights, and int8 is refused.
     /// Weights are mapped; the folder's files must not be written to while the encoder lives.
     ///
     /// [`prepare`]: crate::prepare
