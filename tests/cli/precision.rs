@@ -54,6 +54,27 @@ fn vectors_are_embedded_in_a_precision() {
 }
 
 #[test]
+fn a_device_that_is_not_there_is_told() {
+    let shop = Shop::new();
+    let model = shop.copy_of_the_model();
+    let texts = shop.write("texts.jsonl", "{\"id\":1,\"text\":\"面霜\"}\n");
+    let embed = |device: &str, precision: &str| {
+        let (texts, model) = (texts.to_str().unwrap(), model.to_str().unwrap());
+        shop.run(&["embed", texts, "--model", model, "--device", device, "--precision", precision])
+    };
+    embed("cpu", "f32").expect(0);
+    embed("gpu", "f32").expect(2).tells(&["`gpu`", "cuda:N"]);
+    embed("cuda:1", "int8").expect(2).tells(&["cuda:1", "--precision bf16"]);
+    // Built without CUDA, or on a machine without so many GPUs.
+    let (code, way_out) = if cfg!(feature = "cuda") { (3, "nvidia-smi") } else { (2, "--features cuda") };
+    embed("cuda:4096", "bf16").expect(code).tells(&["cuda:4096", way_out, "--device cpu"]);
+    let shop = int8_index();
+    shop.run(&["search", "面霜", "--device", "cuda"]).expect(2).tells(&["--precision bf16"]);
+    // Words alone need no model.
+    assert_eq!(shop.search("面霜", &["--mode", "lexical", "--device", "cuda"]), ["1"]);
+}
+
+#[test]
 fn models_are_listed_with_what_is_prepared() {
     let shop = Shop::new();
     let home = shop.path("home/models/own");

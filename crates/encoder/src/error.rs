@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::{Device, Precision};
+
 /// Why a model folder could not be opened. Every message names the file and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -168,6 +170,34 @@ pub enum ModelError {
         /// The numeric library's error.
         #[from]
         source: candle_core::Error,
+    },
+    /// The caller asked for a device that this program was built without.
+    #[error(
+        "{device}: this program was built without CUDA; build it with `--features cuda` (docs/gpu.md), or compute on the processor (`--device cpu`)"
+    )]
+    DeviceNotBuilt {
+        /// The device asked for.
+        device: Device,
+    },
+    /// The device is not there, has no driver, or refused the model; the source says which.
+    #[error(
+        "{device}: the model can't run there; see in `nvidia-smi` that the GPU is there and has memory left, or compute on the processor (`--device cpu`)"
+    )]
+    Device {
+        /// The device asked for.
+        device: Device,
+        /// The numeric library's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The caller asked for a precision that the device does not compute in.
+    #[error(
+        "{device}: {precision} runs on the processor alone; compute in bf16 there (`--precision bf16`), or on the processor (`--device cpu`)"
+    )]
+    DevicePrecision {
+        /// The device asked for.
+        device: Device,
+        /// The precision asked for, or that of the index.
+        precision: Precision,
     },
     /// The operating system gave no threads.
     #[error("a pool of {threads} threads could not be started; ask for fewer")]

@@ -1,4 +1,4 @@
-//! Turns texts into vectors with a language model on the CPU.
+//! Turns texts into vectors with a language model, on the CPU or on a GPU.
 //!
 //! [`LlmEncoder`] opens any sentence-transformers folder of a supported architecture
 //! ([`supported_architectures`]) and implements [`xunpin_core::Encoder`]. On the way from text to vector:
@@ -6,7 +6,8 @@
 //! * the folder's JSON files say what it holds, the tokenizer gives ids, and texts are sorted by length into batches
 //!   of about [`EncoderOptions::batch_tokens`] tokens;
 //! * a batch is packed without padding and run through the language model (Gemma 3, Qwen3, or one of BERT's family):
-//!   [`xunpin_kernels`] runs it from a prepared file, in f32 candle computes the matrix products;
+//!   [`xunpin_kernels`] runs it from a prepared file, in f32 candle computes the matrix products. On a [`Device::Cuda`]
+//!   (feature `cuda`) the batch is padded and all of it is computed there by candle;
 //! * the token states are pooled (first, last or mean), go through the folder's dense layers and are normalised.
 //!
 //! A damaged or foreign folder is a [`ModelError`] that names the file and the remedy.
@@ -24,11 +25,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// By the name that the helpers of `tests/` know.
+#[cfg(test)]
+extern crate self as xunpin_encoder;
+
 mod backbone;
 mod batch;
 mod bert;
 mod blocks;
 mod dense;
+mod device;
 mod encoder;
 mod error;
 mod folder;
@@ -41,10 +47,13 @@ mod precision;
 mod reference;
 mod rotary;
 mod source;
+mod tensor;
 mod tokenizer;
 mod weights;
+mod workers;
 
 pub use backbone::supported_architectures;
+pub use device::{Device, DeviceError};
 pub use encoder::{EncoderOptions, LlmEncoder};
 pub use error::ModelError;
 pub use packed::{prepare, verify_prepared};

@@ -39,6 +39,19 @@ impl Pooling {
             out.copy_from_slice(row);
         }
     }
+
+    /// Writes to `out`, which holds zeros, how much each token state of a text of `length` tokens counts: [`pool`](Self::pool)
+    /// as one product. `out` is at least as long as the text.
+    pub(crate) fn shares(&self, length: usize, prompt: usize, out: &mut [f32]) {
+        let counted = match self.mode {
+            PoolingMode::Cls => 0..length.min(1),
+            PoolingMode::LastToken => length.saturating_sub(1)..length,
+            PoolingMode::Mean if self.include_prompt => 0..length,
+            PoolingMode::Mean => prompt.min(length)..length,
+        };
+        let share = 1.0 / counted.len().max(1) as f32;
+        out[counted].fill(share);
+    }
 }
 
 /// Adds the mean of `rows` to `out`.
@@ -64,6 +77,35 @@ mod tests {
         let mut out = [0.0; 2];
         Pooling { mode, include_prompt }.pool(states, prompt, &mut out);
         out
+    }
+
+    #[test]
+    fn shares_do_the_same() {
+        for (mode, include_prompt, prompt) in [
+            (PoolingMode::Cls, true, 1),
+            (PoolingMode::LastToken, true, 1),
+            (PoolingMode::Mean, true, 2),
+            (PoolingMode::Mean, false, 2),
+            (PoolingMode::Mean, false, 3),
+            (PoolingMode::Mean, false, 5),
+        ] {
+            for length in 0..=3 {
+                // Longer by a place of padding.
+                let mut shares = [0.0; 4];
+                Pooling { mode, include_prompt }.shares(length, prompt, &mut shares);
+                let states = &STATES[..2 * length];
+                let mut got = [0.0; 2];
+                for (share, state) in shares.iter().zip(states.chunks_exact(2)) {
+                    got.iter_mut().zip(state).for_each(|(got, value)| *got += share * value);
+                }
+                assert!(shares[length..].iter().all(|share| *share == 0.0));
+                let want = pooled(mode, include_prompt, prompt, states);
+                assert!(
+                    got.iter().zip(want).all(|(got, want)| (got - want).abs() < 1e-6),
+                    "{got:?} {want:?}"
+                );
+            }
+        }
     }
 
     #[test]

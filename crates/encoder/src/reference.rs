@@ -1,7 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 use xunpin_core::EncodeError;
 
@@ -11,6 +10,7 @@ use crate::batch::{PackedTokens, plan, take};
 use crate::dense::Dense;
 use crate::pooling::Pooling;
 use crate::source::Source;
+use crate::workers::Workers;
 
 /// Runs a model in f32 on candle: what the other precisions are measured against.
 pub(crate) struct ReferenceEngine {
@@ -19,7 +19,7 @@ pub(crate) struct ReferenceEngine {
     pooling: Pooling,
     dense: Vec<Dense>,
     dimension: usize,
-    pool: Option<ThreadPool>,
+    workers: Workers,
     batch_tokens: usize,
 }
 
@@ -30,14 +30,10 @@ impl ReferenceEngine {
         threads: Option<usize>,
         batch_tokens: usize,
     ) -> Result<Self, ModelError> {
-        let start_pool = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build();
-            pool.map_err(|source| ModelError::Threads { threads, source })
-        };
         let dense = source.folder.dense.iter().zip(&source.dense);
         let width = source.architecture.width();
         Ok(Self {
-            pool: threads.map(start_pool).transpose()?,
+            workers: Workers::new(threads)?,
             backbone: source.architecture.load(&source.weights)?,
             width,
             pooling: Pooling::new(&source.folder.pooling),
@@ -48,26 +44,18 @@ impl ReferenceEngine {
     }
 
     /// Threads that compute.
-    pub(crate) fn threads(&self) -> usize {
-        self.pool.as_ref().map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
-    }
-
-    /// Runs `work` on a thread of the pool: products and loops are handed over faster from within.
-    pub(crate) fn in_pool<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => rayon::scope(|_| work()),
-        }
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.workers
     }
 
     /// Vectors of texts given as token ids, not normalised, each of the model's dimension. Several batches run at a time,
     /// each on one thread as long as there are enough, which wastes nothing on handing over.
     pub(crate) fn vectors(&self, ids: &[Vec<u32>], prompt: usize) -> Result<Vec<Vec<f32>>, EncodeError> {
         let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
-        let batches = plan(&lengths, self.batch_tokens, self.threads());
+        let batches = plan(&lengths, self.batch_tokens, self.workers.count());
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(batches.len()));
-        self.in_pool(|| {
+        self.workers.install(|| {
             let workers = rayon::current_num_threads().min(batches.len());
             (0..workers).into_par_iter().with_max_len(1).for_each(|_| {
                 while let Some((at, batch)) = take(&batches, &next) {

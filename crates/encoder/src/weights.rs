@@ -125,6 +125,13 @@ impl Weights {
         Ok(())
     }
 
+    /// The bytes of tensor `name`, which must have `shape`, as its file has them: little-endian values, row after row, of
+    /// a format that is one of f32, f16 and bf16.
+    pub(crate) fn bytes(&self, name: &str, shape: &[usize]) -> Result<(&[u8], Dtype), ModelError> {
+        let (place, file) = self.find(name, shape)?;
+        Ok((&file.map[place.start..place.end], place.kind))
+    }
+
     /// A vector of `length` values.
     pub(crate) fn vector(&self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
         let mut values = Vec::with_capacity(length);

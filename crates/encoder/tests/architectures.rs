@@ -91,9 +91,11 @@ fn a_row_depends_neither_on_the_others_nor_on_threads_and_batches() {
             assert!(cosine(alone.row(0), row) >= 0.99999, "{name} {text}");
         }
         for (threads, batch_tokens) in [(Some(3), 20), (None, 1)] {
-            let other =
-                LlmEncoder::open(&fixture(name), EncoderOptions { threads, batch_tokens, ..reference() })
-                    .unwrap();
+            let other = LlmEncoder::open(
+                &fixture(name),
+                EncoderOptions { threads, batch_tokens: Some(batch_tokens), ..reference() },
+            )
+            .unwrap();
             let other = other.encode(&TEXTS, Role::Document).unwrap();
             assert!(other.iter().zip(all.iter()).all(|(a, b)| cosine(a, b) >= 0.99999), "{name}");
         }

@@ -117,7 +117,8 @@ fn threads_batches_and_company_change_nothing() {
             let all = vectors(folder.path(), precision);
             for threads in 1..=4 {
                 for batch_tokens in [0, 20, 64, 10_000] {
-                    let options = EncoderOptions { batch_tokens, ..options(precision, threads) };
+                    let options =
+                        EncoderOptions { batch_tokens: Some(batch_tokens), ..options(precision, threads) };
                     let encoder = LlmEncoder::open(folder.path(), options).unwrap();
                     assert_eq!(encoder.threads(), threads);
                     let got = encoder.encode(&TEXTS, Role::Document).unwrap();

@@ -25,7 +25,11 @@ fn encode(encoder: &LlmEncoder, texts: &[&str]) -> Matrix {
 }
 
 fn with_options(threads: Option<usize>, batch_tokens: usize) -> LlmEncoder {
-    LlmEncoder::open(&tiny_folder(), EncoderOptions { threads, batch_tokens, ..reference() }).unwrap()
+    LlmEncoder::open(
+        &tiny_folder(),
+        EncoderOptions { threads, batch_tokens: Some(batch_tokens), ..reference() },
+    )
+    .unwrap()
 }
 
 #[test]

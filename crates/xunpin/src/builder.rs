@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xunpin_core::Encoder;
-use xunpin_encoder::Precision;
+use xunpin_encoder::{Device, Precision};
 use xunpin_index::{Batch, Index, IndexOptions};
 use xunpin_ingest::Template;
 
-use crate::model::{ModelChoice, ModelOptions, lasting_name, load_encoder};
+use crate::model::{ModelChoice, ModelOptions, lasting_name};
 use crate::settings::Settings;
 use crate::{Engine, EngineError};
 
@@ -26,6 +26,7 @@ impl EngineBuilder {
             model: ModelOptions {
                 choice: ModelChoice::OfTheIndex,
                 precision: None,
+                device: Device::Cpu,
                 threads: None,
                 allow_precision_mismatch: false,
             },
@@ -64,6 +65,14 @@ impl EngineBuilder {
         self
     }
 
+    /// Where the model runs; the processor by default. Vectors of a GPU go with those of the processor: the two differ by
+    /// rounding alone. Has no effect on a given encoder.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.model.device = device;
+        self
+    }
+
     /// Lets queries be encoded in another precision than the products were. Cosines then are off by what the two precisions
     /// of the model differ; products can't be put in. Any other difference of the models is refused as ever.
     #[must_use]
@@ -96,12 +105,10 @@ impl EngineBuilder {
         if Index::exists(&self.path) {
             return self.open();
         }
-        let ModelOptions { choice, precision, threads, .. } = &self.model;
-        let (encoder, model) = match choice {
+        let precision = self.model.precision.unwrap_or_default();
+        let (encoder, model) = match &self.model.choice {
             ModelChoice::OfTheIndex => return Err(EngineError::NoModel { path: self.path }),
-            ModelChoice::Named(name) => {
-                (load_encoder(name, precision.unwrap_or_default(), *threads)?, lasting_name(name))
-            }
+            ModelChoice::Named(name) => (self.model.load(name, precision)?, lasting_name(name)),
             ModelChoice::Given(encoder) => (encoder.clone(), encoder.fingerprint().model.clone()),
         };
         let mut options = IndexOptions::new(encoder.fingerprint().dimension);

@@ -227,6 +227,7 @@ impl EngineError {
         match self {
             Self::Query(_) | Self::OtherModel { .. } | Self::ReadOnly { .. } | Self::NoModel { .. } => true,
             Self::OtherPrecision { .. } | Self::MixedPrecision { .. } => true,
+            Self::Model(ModelError::DeviceNotBuilt { .. } | ModelError::DevicePrecision { .. }) => true,
             Self::RebuildTarget { .. } | Self::UnfinishedSource { .. } => true,
             Self::Field(_) | Self::Weight(_) | Self::NothingJudged { .. } => true,
             Self::NoWord2Vec { .. } | Self::NoCommonWord { .. } | Self::Pooling(_) => true,

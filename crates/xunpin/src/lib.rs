@@ -59,7 +59,7 @@ pub use xunpin_core::{
     AttributeValue, CompareOp, DocId, EncodeError, Encoder, ExactKind, Field, Filter, Fingerprint, Literal,
     Matrix, Product, Role, Strategy,
 };
-pub use xunpin_encoder::{self as encoder, Precision, PrecisionError};
+pub use xunpin_encoder::{self as encoder, Device, DeviceError, EncoderOptions, Precision, PrecisionError};
 pub use xunpin_eval as eval;
 pub use xunpin_index as index;
 pub use xunpin_ingest as catalogue;

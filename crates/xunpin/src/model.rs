@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use xunpin_core::Encoder;
-use xunpin_encoder::{EncoderOptions, LlmEncoder, Precision};
+use xunpin_encoder::{Device, EncoderOptions, LlmEncoder, Precision};
 use xunpin_index::Index;
 
 use crate::EngineError;
@@ -26,8 +26,17 @@ pub(crate) struct ModelOptions {
     pub(crate) choice: ModelChoice,
     /// `None`: that of the index, for a new one the default.
     pub(crate) precision: Option<Precision>,
+    pub(crate) device: Device,
     pub(crate) threads: Option<usize>,
     pub(crate) allow_precision_mismatch: bool,
+}
+
+impl ModelOptions {
+    /// Loads a model as the caller said, in `precision`.
+    pub(crate) fn load(&self, name: &str, precision: Precision) -> Result<Arc<dyn Encoder>, EngineError> {
+        let Self { device, threads, .. } = *self;
+        load_encoder(name, EncoderOptions { precision, device, threads, ..EncoderOptions::default() })
+    }
 }
 
 /// The model of an open index.
@@ -95,7 +104,7 @@ impl Model {
         if lasting_name(name) == made_by && !self.options.allow_precision_mismatch {
             other_precision(index, &precision.to_string())?;
         }
-        load_encoder(name, precision, self.options.threads)
+        self.options.load(name, precision)
     }
 
     fn check(&self, index: &Index, encoder: &dyn Encoder, made_by: &str) -> Result<(), EngineError> {
@@ -128,15 +137,10 @@ fn other_precision(index: &Index, given: &str) -> Result<(), EngineError> {
     Err(EngineError::OtherPrecision { path: index.path().into(), given, made_with })
 }
 
-/// Loads a model: a known name or a sentence-transformers folder. `threads`: all cores if not given. The file that
-/// [`xunpin_encoder::prepare`] makes for the precision is made now if it is missing.
-pub fn load_encoder(
-    name_or_folder: &str,
-    precision: Precision,
-    threads: Option<usize>,
-) -> Result<Arc<dyn Encoder>, EngineError> {
+/// Loads a model: a known name or a sentence-transformers folder. The file that [`xunpin_encoder::prepare`] makes for the
+/// precision is made now if it is needed and missing.
+pub fn load_encoder(name_or_folder: &str, options: EncoderOptions) -> Result<Arc<dyn Encoder>, EngineError> {
     let folder = xunpin_models::resolve(name_or_folder)?;
-    let options = EncoderOptions { precision, threads, ..EncoderOptions::default() };
     Ok(Arc::new(LlmEncoder::open(&folder, options)?))
 }
 

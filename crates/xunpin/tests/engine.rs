@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use xunpin::catalogue::{Catalogue, Mapping, ReadOptions};
 use xunpin::{
-    Engine, EngineError, IngestOptions, IngestReport, Mode, Precision, Product, SearchRequest, SyncOutcome,
-    load_encoder, parse_filter,
+    EncoderOptions, Engine, EngineError, IngestOptions, IngestReport, Mode, Precision, Product,
+    SearchRequest, SyncOutcome, load_encoder, parse_filter,
 };
 
 fn model() -> String {
@@ -154,7 +154,8 @@ fn a_new_index_needs_a_model_and_a_given_encoder_serves_several() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Engine::builder(folder.path().join("a")).create();
     assert!(matches!(missing, Err(EngineError::NoModel { .. })));
-    let encoder = load_encoder(&model(), Precision::F32, Some(1)).unwrap();
+    let options = EncoderOptions { precision: Precision::F32, threads: Some(1), ..EncoderOptions::default() };
+    let encoder = load_encoder(&model(), options).unwrap();
     for name in ["a", "b"] {
         let engine = Engine::builder(folder.path().join(name)).encoder(encoder.clone()).create().unwrap();
         engine.upsert(&[Product::new(name, "面霜")]).unwrap();

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use xunpin::{Mode, Precision};
 
-use super::{DEFAULT_MODEL, Format, IndexDir, QueryPrecision, Threads};
+use super::{DEFAULT_MODEL, DeviceArg, Format, IndexDir, QueryComputeArgs, Threads};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
@@ -42,6 +42,8 @@ pub(crate) struct BenchEmbedArgs {
     /// Number formats to measure, each in a process of its own (default: the program's choice)
     #[arg(long, value_name = "P,...", value_delimiter = ',')]
     pub(crate) precision: Vec<Precision>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
     /// Numbers of threads to measure, each in a process of its own (default: all cores)
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     pub(crate) threads: Vec<usize>,
@@ -62,6 +64,8 @@ pub(crate) struct BenchCellArgs {
     pub(crate) model: String,
     #[arg(long)]
     pub(crate) precision: Precision,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
     #[arg(long)]
     pub(crate) threads: usize,
     #[arg(long, value_delimiter = ',')]
@@ -85,7 +89,7 @@ pub(crate) struct BenchColdArgs {
     #[arg(long, value_name = "MODE", default_value_t)]
     pub(crate) mode: Mode,
     #[command(flatten)]
-    pub(crate) precision: QueryPrecision,
+    pub(crate) compute: QueryComputeArgs,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]
@@ -112,7 +116,7 @@ pub(crate) struct BenchSearchArgs {
     #[arg(short, long = "top", value_name = "K", default_value_t = 10)]
     pub(crate) k: usize,
     #[command(flatten)]
-    pub(crate) precision: QueryPrecision,
+    pub(crate) compute: QueryComputeArgs,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use xunpin::Mode;
 
-use super::{Format, IndexDir, QueryPrecision, RetrievalArgs, Threads};
+use super::{Format, IndexDir, QueryComputeArgs, RetrievalArgs, Threads};
 
 /// Queries and what people said of the answers.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, conflicts_with = "compare")]
     pub(crate) per_query: bool,
     #[command(flatten)]
-    pub(crate) precision: QueryPrecision,
+    pub(crate) compute: QueryComputeArgs,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]
@@ -75,7 +75,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, conflicts_with_all = ["queries", "qrels", "beir", "show"])]
     pub(crate) reset: bool,
     #[command(flatten)]
-    pub(crate) precision: QueryPrecision,
+    pub(crate) compute: QueryComputeArgs,
     #[command(flatten)]
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]

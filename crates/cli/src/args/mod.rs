@@ -15,7 +15,7 @@ pub(crate) use bench::{
 };
 pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
 pub(crate) use model::{
-    ModelCommand, PrecisionArg, PrepareArgs, PullArgs, QueryPrecision, RebuildArgs, SourceArg,
+    ComputeArgs, DeviceArg, ModelCommand, PrepareArgs, PullArgs, QueryComputeArgs, RebuildArgs, SourceArg,
 };
 pub(crate) use search::{HitFormat, SearchArgs};
 pub(crate) use word2vec::{
@@ -137,7 +137,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL")]
     pub(crate) model: Option<String>,
     #[command(flatten)]
-    pub(crate) precision: PrecisionArg,
+    pub(crate) compute: ComputeArgs,
     /// Name a column: `--map title=商品名称` (again for more)
     #[arg(long, value_name = "FIELD=COLUMN")]
     pub(crate) map: Vec<String>,
@@ -234,7 +234,7 @@ pub(crate) struct EmbedArgs {
     #[arg(long, value_name = "NAME|DIR", env = "XUNPIN_MODEL", default_value = DEFAULT_MODEL)]
     pub(crate) model: String,
     #[command(flatten)]
-    pub(crate) precision: PrecisionArg,
+    pub(crate) compute: ComputeArgs,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }

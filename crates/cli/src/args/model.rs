@@ -1,23 +1,33 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use xunpin::Precision;
+use xunpin::{Device, Precision};
 
 use super::{Format, IndexDir, Threads};
 
-/// With which numbers the model computes.
+/// With which numbers the model computes, and where.
 #[derive(Debug, Args)]
-pub(crate) struct PrecisionArg {
+pub(crate) struct ComputeArgs {
     /// Number format of the model: f32, bf16 or int8 (default: that of the index; for a new one the program's choice)
     #[arg(long, value_name = "P")]
     pub(crate) precision: Option<Precision>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
 }
 
-/// The same for commands that only put queries to an index.
+/// Where the model runs.
 #[derive(Debug, Args)]
-pub(crate) struct QueryPrecision {
+pub(crate) struct DeviceArg {
+    /// Where the model runs: cpu, or in a program built with CUDA cuda or cuda:N
+    #[arg(long, value_name = "D", default_value_t)]
+    pub(crate) device: Device,
+}
+
+/// [`ComputeArgs`] of commands that only put queries to an index.
+#[derive(Debug, Args)]
+pub(crate) struct QueryComputeArgs {
     #[command(flatten)]
-    pub(crate) precision: PrecisionArg,
+    pub(crate) with: ComputeArgs,
     /// Let queries be encoded in another precision than the products were
     #[arg(long, requires = "precision")]
     pub(crate) allow_precision_mismatch: bool,
@@ -98,6 +108,8 @@ pub(crate) struct RebuildArgs {
     /// Number format of the new index's model: f32, bf16 or int8 (default: the program's choice, whatever the old one has)
     #[arg(long, value_name = "P")]
     pub(crate) precision: Option<Precision>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
     /// Products embedded between two commits: an interruption loses at most these
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub(crate) batch: usize,

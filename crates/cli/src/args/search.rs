@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use xunpin::{FacetRequest, Field, Filter, Mode, SortKey};
 
-use super::{IndexDir, QueryPrecision, RetrievalArgs, Threads};
+use super::{IndexDir, QueryComputeArgs, RetrievalArgs, Threads};
 
 /// How `search` prints its hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,7 +58,7 @@ pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub(crate) retrieval: RetrievalArgs,
     #[command(flatten)]
-    pub(crate) precision: QueryPrecision,
+    pub(crate) compute: QueryComputeArgs,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: HitFormat,
     #[command(flatten)]

@@ -5,14 +5,12 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use xunpin::{Encoder, Role};
+use xunpin::{Encoder, EncoderOptions, Role};
 
-use crate::args::{EmbedArgs, RoleArg};
+use super::texts_at_a_time;
+use crate::args::{ComputeArgs, DeviceArg, EmbedArgs, RoleArg};
 use crate::exit::Done;
 use crate::output;
-
-/// Texts encoded at a time.
-const BATCH: usize = 128;
 
 /// A line of input.
 #[derive(Deserialize)]
@@ -37,14 +35,18 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
         let name = || format!("{}: cannot be opened", args.input.display());
         Box::new(BufReader::new(File::open(&args.input).with_context(name)?))
     };
-    let encoder = xunpin::load_encoder(&args.model, args.precision.precision.unwrap_or_default(), None)?;
+    let ComputeArgs { precision, device: DeviceArg { device } } = args.compute;
+    let precision = precision.unwrap_or_default();
+    let options = EncoderOptions { precision, device, ..EncoderOptions::default() };
+    let encoder = xunpin::load_encoder(&args.model, options)?;
     let role = match args.role {
         RoleArg::Query => Role::Query,
         RoleArg::Document => Role::Document,
         RoleArg::Raw => Role::Raw,
     };
     let mut out = io::stdout().lock();
-    let mut waiting: Vec<Text> = Vec::with_capacity(BATCH);
+    let batch = texts_at_a_time(device);
+    let mut waiting: Vec<Text> = Vec::with_capacity(batch);
     let mut rejected = 0;
     for (at, line) in reader.split(b'\n').enumerate() {
         let line = line.with_context(|| format!("{}: cannot be read", args.input.display()))?;
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
                 eprintln!("{}:{}: {error}; {form}", args.input.display(), at + 1);
             }
         }
-        if waiting.len() == BATCH {
+        if waiting.len() == batch {
             flush(encoder.as_ref(), role, &mut waiting, &mut out)?;
         }
     }

@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::json;
 use xunpin::catalogue::{Catalogue, Entry, FileInfo, Input, Mapping, ReadOptions, Template};
 use xunpin::index::Index;
-use xunpin::{Engine, IngestOptions, IngestProgress, IngestReport, SyncOutcome};
+use xunpin::{EncoderOptions, Engine, IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 
-use super::builder;
 use super::notes::Notes;
+use super::{builder, computing};
 use crate::args::{DEFAULT_MODEL, Format, IndexArgs};
 use crate::exit::{Done, wrong_use};
 use crate::output::{self, count, thousands};
@@ -96,10 +96,7 @@ fn open_engine(args: &IndexArgs) -> anyhow::Result<Engine> {
     } else if let Some(model) = &args.model {
         builder = builder.model(model);
     }
-    if let Some(precision) = args.precision.precision {
-        builder = builder.precision(precision);
-    }
-    let engine = builder.create()?;
+    let engine = computing(builder, &args.compute).create()?;
     // Now rather than after the first lines are read: a model that doesn't fit is told at once.
     engine.encoder()?;
     Ok(engine)
@@ -176,8 +173,9 @@ fn dry_run(args: &IndexArgs, mut catalogue: Catalogue) -> anyhow::Result<Done> {
         let engine = builder(&args.index).open_read_only()?;
         (engine.encoder()?.clone(), engine.template().clone())
     } else {
-        let precision = args.precision.precision.unwrap_or_default();
-        (xunpin::load_encoder(model_of_a_new_index(args), precision, None)?, Template::default())
+        let precision = args.compute.precision.unwrap_or_default();
+        let options = EncoderOptions { precision, ..EncoderOptions::default() };
+        (xunpin::load_encoder(model_of_a_new_index(args), options)?, Template::default())
     };
     let info = catalogue.info().cloned();
     let mut products = Vec::new();

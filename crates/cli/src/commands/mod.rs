@@ -15,9 +15,9 @@ pub(crate) mod tune;
 pub(crate) mod verify;
 pub(crate) mod word2vec;
 
-use xunpin::{Engine, EngineBuilder, Mode};
+use xunpin::{Device, Engine, EngineBuilder, Mode};
 
-use crate::args::{IndexDir, QueryPrecision, RetrievalArgs, StrategyArg};
+use crate::args::{ComputeArgs, IndexDir, QueryComputeArgs, RetrievalArgs, StrategyArg};
 use crate::exit::wrong_use;
 
 /// Starts opening the index a command names.
@@ -25,12 +25,26 @@ fn builder(index: &IndexDir) -> EngineBuilder {
     Engine::builder(&index.index)
 }
 
-/// The same for a command that puts queries to it.
-fn query_builder(index: &IndexDir, precision: &QueryPrecision) -> EngineBuilder {
-    let builder = builder(index).allow_precision_mismatch(precision.allow_precision_mismatch);
-    match precision.precision.precision {
+/// With the model computing as the flags say.
+fn computing(builder: EngineBuilder, args: &ComputeArgs) -> EngineBuilder {
+    let builder = builder.device(args.device.device);
+    match args.precision {
         Some(precision) => builder.precision(precision),
         None => builder,
+    }
+}
+
+/// Starts opening the index of a command that puts queries to it.
+fn query_builder(index: &IndexDir, args: &QueryComputeArgs) -> EngineBuilder {
+    computing(builder(index), &args.with).allow_precision_mismatch(args.allow_precision_mismatch)
+}
+
+/// Texts encoded in one call. Of the processor's, what indexing embeds between two commits; other devices are idle if they
+/// get so few.
+fn texts_at_a_time(device: Device) -> usize {
+    match device {
+        Device::Cpu => 128,
+        _ => 1024,
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<Done> {
     let stop = Stop::on_signal("stopping after this batch")?;
     let old = builder(&args.index).open_read_only()?;
     Notes::of(&old);
-    let mut into = Engine::builder(&args.into);
+    let mut into = Engine::builder(&args.into).device(args.device.device);
     if let Some(model) = &args.model {
         into = into.model(model);
     }

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &SearchArgs) -> anyhow::Result<Done> {
         let placement = rules.for_query(request.query());
         request = request.with_placement(placement);
     }
-    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
+    let engine = query_builder(&args.index, &args.compute).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if let (Some(rules), Some(path)) = (&rules, &args.rules) {
         tell_unknown_ids(&engine, rules, path)?;

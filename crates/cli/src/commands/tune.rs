@@ -48,7 +48,7 @@ pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<Done> {
         return show(&engine.weights()?, args.format);
     }
     let judged = Judged::read(&args.judged)?;
-    let engine = query_builder(&args.index, &args.precision).open()?;
+    let engine = query_builder(&args.index, &args.compute).open()?;
     let mut notes = Notes::of(&engine);
     let report = learn(&engine, &judged);
     notes.tell(&engine);

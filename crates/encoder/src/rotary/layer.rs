@@ -127,7 +127,7 @@ fn add_branch(states: &mut [f32], branch: &[f32], width: usize, norm: Option<&Rm
     }
 }
 
-/// The norm of that name, its weights times `scale`.
+/// The norm of that name; see [`norm_weight`].
 pub(super) fn load_norm(
     config: &Config,
     weights: &Weights,
@@ -135,7 +135,18 @@ pub(super) fn load_norm(
     length: usize,
     scale: f32,
 ) -> std::result::Result<RmsNorm, ModelError> {
+    Ok(RmsNorm::new(norm_weight(config, weights, name, length, scale)?, config.eps))
+}
+
+/// What the norm of that name multiplies with, times `scale`.
+pub(crate) fn norm_weight(
+    config: &Config,
+    weights: &Weights,
+    name: &str,
+    length: usize,
+    scale: f32,
+) -> std::result::Result<Vec<f32>, ModelError> {
     let mut weight = weights.vector(&format!("{name}.weight"), length)?;
     weight.iter_mut().for_each(|w| *w = (config.norm_offset + *w) * scale);
-    Ok(RmsNorm::new(weight, config.eps))
+    Ok(weight)
 }

@@ -16,4 +16,5 @@ pub(crate) mod names;
 pub(crate) mod qwen3;
 
 pub(crate) use config::Config;
+pub(crate) use layer::norm_weight;
 pub(crate) use model::Rotary;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use xunpin::{EncodeError, Encoder, Fingerprint, Matrix, Precision, Role, load_encoder};
+use xunpin::{EncodeError, Encoder, EncoderOptions, Fingerprint, Matrix, Precision, Role, load_encoder};
 
 /// The tiny random-weight model's folder.
 pub(crate) fn model() -> String {
@@ -39,7 +39,8 @@ impl Encoder for Disguised {
 }
 
 fn disguised(change: impl FnOnce(&mut Fingerprint)) -> Arc<dyn Encoder> {
-    let encoder = load_encoder(&model(), Precision::F32, Some(1)).unwrap();
+    let options = EncoderOptions { precision: Precision::F32, threads: Some(1), ..EncoderOptions::default() };
+    let encoder = load_encoder(&model(), options).unwrap();
     let mut fingerprint = encoder.fingerprint().clone();
     change(&mut fingerprint);
     Arc::new(Disguised { encoder, fingerprint })

@@ -6,16 +6,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use xunpin::eval::Latency;
-use xunpin::{Encoder, Precision, Role};
+use xunpin::{Encoder, EncoderOptions, Precision, Role};
 
+use super::super::texts_at_a_time;
 use super::{lengths, round};
 use crate::args::BenchCellArgs;
 use crate::exit::{Done, WrongUse};
 use crate::memory::Memory;
 use crate::{output, threads};
 
-/// Documents a call: what indexing embeds between two commits.
-const BATCH: usize = 128;
 /// Tokens encoded for each length of input, about.
 const TOKENS_A_LENGTH: usize = 8_192;
 /// How often each query is asked.
@@ -74,16 +73,19 @@ pub(crate) fn cell(args: &BenchCellArgs) -> anyhow::Result<Done> {
     let docs = documents(&args.texts)?;
     let docs: Vec<&str> = docs.iter().map(String::as_str).collect();
     let started = Instant::now();
-    let encoder = xunpin::load_encoder(&args.model, args.precision, None)?;
+    let (precision, device) = (args.precision, args.device.device);
+    let options = EncoderOptions { precision, device, ..EncoderOptions::default() };
+    let encoder = xunpin::load_encoder(&args.model, options)?;
     let encoder = encoder.as_ref();
     let load_s = started.elapsed().as_secs_f64();
     let memory_loaded = Memory::now();
 
     // The first call faults the weights in from the page cache.
-    encoder.encode(&docs[..docs.len().min(BATCH)], Role::Document)?;
+    let batch = texts_at_a_time(device);
+    encoder.encode(&docs[..docs.len().min(batch)], Role::Document)?;
     let mut vectors = Vec::new();
     let mut seconds = 0.0;
-    for batch in docs.chunks(BATCH) {
+    for batch in docs.chunks(batch) {
         let started = Instant::now();
         let rows = encoder.encode(batch, Role::Document)?;
         seconds += started.elapsed().as_secs_f64();
@@ -97,7 +99,7 @@ pub(crate) fn cell(args: &BenchCellArgs) -> anyhow::Result<Done> {
     }
     let mut lengths = Vec::new();
     for &length in args.lengths.iter().filter(|&&length| length <= encoder.fingerprint().max_tokens) {
-        lengths.push(of_length(encoder, &docs, length)?);
+        lengths.push(of_length(encoder, &docs, length, batch)?);
     }
     let latency = ask(encoder)?;
     let cell = Cell {
@@ -122,7 +124,7 @@ pub(crate) fn cell(args: &BenchCellArgs) -> anyhow::Result<Done> {
     Ok(Done::Fully)
 }
 
-fn of_length(encoder: &dyn Encoder, docs: &[&str], length: usize) -> anyhow::Result<OfLength> {
+fn of_length(encoder: &dyn Encoder, docs: &[&str], length: usize, batch: usize) -> anyhow::Result<OfLength> {
     let inputs = lengths::inputs(encoder, docs, length, TOKENS_A_LENGTH.div_ceil(length))?;
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
     let mut tokens = 0;
@@ -130,7 +132,7 @@ fn of_length(encoder: &dyn Encoder, docs: &[&str], length: usize) -> anyhow::Res
         tokens += encoder.count_tokens(input, Role::Raw)?;
     }
     let started = Instant::now();
-    for batch in inputs.chunks(BATCH) {
+    for batch in inputs.chunks(batch) {
         encoder.encode(batch, Role::Raw)?;
     }
     let seconds = started.elapsed().as_secs_f64();

@@ -41,9 +41,9 @@ struct Report<'a> {
 /// Runs `xunpin search` in fresh processes. One run goes before and is not counted: it brings the files into the page cache.
 pub(crate) fn cold(args: &BenchColdArgs) -> anyhow::Result<Done> {
     // Told once, and before anything is measured.
-    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
+    let engine = query_builder(&args.index, &args.compute).open_read_only()?;
     let fingerprint = engine.index().fingerprint();
-    let precision = args.precision.precision.precision;
+    let precision = args.compute.with.precision;
     let precision = precision.map_or_else(|| fingerprint.precision.clone(), |p: Precision| p.to_string());
     let (model, products) = (fingerprint.model.clone(), engine.index().len());
     drop(engine);
@@ -91,10 +91,11 @@ fn search(args: &BenchColdArgs) -> anyhow::Result<Vec<String>> {
     let index = args.index.index.to_str().context("the name of the index's folder is not Unicode")?;
     let mut command = vec!["search".to_owned(), format!("--index={index}"), "--format=json".to_owned()];
     command.push(format!("--mode={}", args.mode));
-    if let Some(precision) = args.precision.precision.precision {
+    if let Some(precision) = args.compute.with.precision {
         command.push(format!("--precision={precision}"));
     }
-    if args.precision.allow_precision_mismatch {
+    command.push(format!("--device={}", args.compute.with.device.device));
+    if args.compute.allow_precision_mismatch {
         command.push("--allow-precision-mismatch".to_owned());
     }
     if let Some(threads) = args.threads.threads {

@@ -14,6 +14,7 @@ use crate::threads;
 struct Report {
     schema: &'static str,
     model: String,
+    device: String,
     docs: usize,
     /// Tokens of all documents, prompts and special tokens included.
     tokens: usize,
@@ -75,7 +76,8 @@ pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
         Measured { cell, cosine }
     });
     let schema = "xunpin.bench.embed.v2";
-    let report = Report { schema, model, docs, tokens, reference, cells: cells.collect() };
+    let device = args.device.device.to_string();
+    let report = Report { schema, model, device, docs, tokens, reference, cells: cells.collect() };
     match args.format {
         Format::Json => output::json_line(&mut std::io::stdout().lock(), &report)?,
         Format::Table => print(&report)?,
@@ -96,6 +98,7 @@ fn run(
     let mut command: Vec<String> = ["bench", "cell"].map(String::from).to_vec();
     command.push(format!("--model={}", args.model));
     command.push(format!("--precision={precision}"));
+    command.push(format!("--device={}", args.device.device));
     command.push(format!("--threads={threads}"));
     if !lengths.is_empty() {
         command.push(format!("--lengths={}", lengths.join(",")));
@@ -128,8 +131,9 @@ fn cosine(reference: &[f32], vectors: &[f32], rows: usize) -> Option<Cosine> {
 
 fn print(report: &Report) -> anyhow::Result<()> {
     output::line(format!(
-        "{}: {} of {:.1} tokens",
+        "{} on {}: {} of {:.1} tokens",
         report.model,
+        report.device,
         count(report.docs, "document", "documents"),
         report.tokens as f64 / report.docs as f64
     ))?;

@@ -82,7 +82,7 @@ pub(crate) fn search(args: &BenchSearchArgs) -> anyhow::Result<Done> {
         }
     }
     let requests = read_requests(args)?;
-    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
+    let engine = query_builder(&args.index, &args.compute).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if modes.iter().any(|mode| needs_model(*mode)) {
         engine.encoder()?;

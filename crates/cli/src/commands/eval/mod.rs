@@ -30,7 +30,7 @@ struct Report {
 
 pub(crate) fn run(args: &EvalArgs) -> anyhow::Result<Done> {
     let judged = Judged::read(&args.judged)?;
-    let engine = query_builder(&args.index, &args.precision).open_read_only()?;
+    let engine = query_builder(&args.index, &args.compute).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if args.compare {
         return compare::run(args, &judged, &engine, &mut notes);
