@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::ModelError;
+use crate::{ModelError, Precision};
 
 /// What a model runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -18,6 +18,14 @@ pub enum Device {
 }
 
 impl Device {
+    /// The precision to choose where none is asked for: the fastest that this device has.
+    pub fn default_precision(self) -> Precision {
+        match self {
+            Self::Cpu => Precision::default(),
+            Self::Cuda(_) => Precision::Bf16,
+        }
+    }
+
     /// The device as candle has it.
     pub(crate) fn open(self) -> Result<candle_core::Device, ModelError> {
         let opened = match self {

@@ -57,7 +57,7 @@ impl EngineBuilder {
         self
     }
 
-    /// The number format the model computes with. For a new index the default is [`Precision::default`], for an existing
+    /// The number format the model computes with. For a new index the default is [`Device::default_precision`], for an existing
     /// one the precision that its vectors were made with, and any other is refused. Has no effect on a given encoder.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
@@ -105,7 +105,7 @@ impl EngineBuilder {
         if Index::exists(&self.path) {
             return self.open();
         }
-        let precision = self.model.precision.unwrap_or_default();
+        let precision = self.model.precision.unwrap_or(self.model.device.default_precision());
         let (encoder, model) = match &self.model.choice {
             ModelChoice::OfTheIndex => return Err(EngineError::NoModel { path: self.path }),
             ModelChoice::Named(name) => (self.model.load(name, precision)?, lasting_name(name)),

@@ -123,7 +123,7 @@ impl fmt::Display for Unfinished {
 impl Engine {
     /// Makes the index of `into` from this one's products, with all that they hold, in the order in which they came. What
     /// `into` does not say is as in this index (model, template, index options), but for the precision, which is
-    /// [`Precision::default`](crate::Precision::default). Vectors are copied where the same model made them in the same
+    /// [`Device::default_precision`](crate::Device::default_precision). Vectors are copied where the same model made them in the same
     /// precision from the same text. Word vectors are copied; fusion weights too, unless the model is another.
     ///
     /// Products are taken as they are at the call; open this engine read-only, or write nothing meanwhile. `progress` is

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
         Box::new(BufReader::new(File::open(&args.input).with_context(name)?))
     };
     let ComputeArgs { precision, device: DeviceArg { device } } = args.compute;
-    let precision = precision.unwrap_or_default();
+    let precision = precision.unwrap_or(device.default_precision());
     let options = EncoderOptions { precision, device, ..EncoderOptions::default() };
     let encoder = xunpin::load_encoder(&args.model, options)?;
     let role = match args.role {

@@ -9,7 +9,7 @@ use xunpin::{EncoderOptions, Engine, IngestOptions, IngestProgress, IngestReport
 
 use super::notes::Notes;
 use super::{builder, computing};
-use crate::args::{DEFAULT_MODEL, Format, IndexArgs};
+use crate::args::{ComputeArgs, DEFAULT_MODEL, DeviceArg, Format, IndexArgs};
 use crate::exit::{Done, wrong_use};
 use crate::output::{self, count, thousands};
 use crate::progress;
@@ -173,8 +173,9 @@ fn dry_run(args: &IndexArgs, mut catalogue: Catalogue) -> anyhow::Result<Done> {
         let engine = builder(&args.index).open_read_only()?;
         (engine.encoder()?.clone(), engine.template().clone())
     } else {
-        let precision = args.compute.precision.unwrap_or_default();
-        let options = EncoderOptions { precision, ..EncoderOptions::default() };
+        let ComputeArgs { precision, device: DeviceArg { device } } = args.compute;
+        let precision = precision.unwrap_or(device.default_precision());
+        let options = EncoderOptions { precision, device, ..EncoderOptions::default() };
         (xunpin::load_encoder(model_of_a_new_index(args), options)?, Template::default())
     };
     let info = catalogue.info().cloned();

@@ -45,7 +45,7 @@ pub(crate) fn embed(args: &BenchEmbedArgs) -> anyhow::Result<Done> {
     documents(&args.texts)?;
     let mut precisions = args.precision.clone();
     if precisions.is_empty() {
-        precisions.push(Precision::default());
+        precisions.push(args.device.device.default_precision());
     }
     let mut threads = args.threads.clone();
     if threads.is_empty() {
