@@ -27,17 +27,35 @@ impl Finish for Store<'_> {
     unsafe fn tile(&self, row: usize, panel: usize, tile: &[[f32; PANEL]]) {
         let first = panel * PANEL;
         let count = PANEL.min(self.outputs - first);
+        // Asked once, outside: asked for every row, both copies would become one call with a length.
+        if count == PANEL {
+            // SAFETY: the caller's promise.
+            unsafe { self.rows(row, first, tile, |values, out| out.copy_from_slice(values), PANEL) };
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { self.rows(row, first, tile, |values, out| out.copy_from_slice(&values[..out.len()]), count) };
+        }
+    }
+}
+
+impl Store<'_> {
+    /// # Safety
+    /// See [`Finish::tile`].
+    #[inline(always)]
+    unsafe fn rows(
+        &self,
+        row: usize,
+        first: usize,
+        tile: &[[f32; PANEL]],
+        copy: impl Fn(&[f32; PANEL], &mut [f32]),
+        count: usize,
+    ) {
         for (at, values) in tile.iter().enumerate() {
             let start = (row + at) * self.outputs + first;
             let mut values = *values;
             self.gate.apply(&mut values);
             // SAFETY: the caller is alone with these results.
-            let out = unsafe { self.out.part_mut(start..start + count) };
-            if count == PANEL {
-                out.copy_from_slice(&values);
-            } else {
-                out.copy_from_slice(&values[..count]);
-            }
+            copy(&values, unsafe { self.out.part_mut(start..start + count) });
         }
     }
 }

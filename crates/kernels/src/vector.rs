@@ -27,38 +27,32 @@ pub(crate) mod inline {
     /// otherwise.
     #[inline(always)]
     pub(crate) fn range_with_zero(values: &[f32]) -> (f32, f32, f32) {
-        // As many lanes as the latency of four vectors hides.
-        const WIDE: usize = 4 * LANES;
-        let (mut low, mut high, mut damage) = ([0f32; WIDE], [0f32; WIDE], [0f32; WIDE]);
+        let (mut low, mut high, mut damage) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
         let mut take = |lane: usize, value: f32| {
             low[lane] = if value < low[lane] { value } else { low[lane] };
             high[lane] = if value > high[lane] { value } else { high[lane] };
             damage[lane] += value * 0.0;
         };
-        let (chunks, rest) = values.as_chunks::<WIDE>();
+        let (chunks, rest) = values.as_chunks::<LANES>();
         for chunk in chunks {
-            for (lane, value) in chunk.iter().enumerate() {
-                take(lane, *value);
+            for lane in 0..LANES {
+                take(lane, chunk[lane]);
             }
         }
         for (lane, value) in rest.iter().enumerate() {
             take(lane, *value);
         }
-        (
-            fold(low, |a, b| if b < a { b } else { a }),
-            fold(high, |a, b| if b > a { b } else { a }),
-            fold(damage, |a, b| a + b),
-        )
+        fold_range(&low, &high, &damage)
     }
 
-    /// Halves the lanes until one is left. In steps of fixed width, which stay in registers.
-    #[inline(always)]
-    fn fold(lanes: [f32; 4 * LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-        let lanes: [f32; 32] = std::array::from_fn(|at| join(lanes[at], lanes[at + 32]));
-        let lanes: [f32; 16] = std::array::from_fn(|at| join(lanes[at], lanes[at + 16]));
-        let lanes: [f32; 8] = std::array::from_fn(|at| join(lanes[at], lanes[at + 8]));
-        let lanes: [f32; 4] = std::array::from_fn(|at| join(lanes[at], lanes[at + 4]));
-        join(join(lanes[0], lanes[2]), join(lanes[1], lanes[3]))
+    /// The end of [`range_with_zero`]. Inlined, it would make the compiler hold the lanes in pairs all along the loop.
+    #[inline(never)]
+    fn fold_range(low: &[f32; LANES], high: &[f32; LANES], damage: &[f32; LANES]) -> (f32, f32, f32) {
+        (
+            low.iter().fold(0.0, |least, value| if *value < least { *value } else { least }),
+            high.iter().fold(0.0, |most, value| if *value > most { *value } else { most }),
+            damage.iter().sum(),
+        )
     }
 
     /// e^x to within 2 units in the last place for -87 <= x <= 88, clamped beyond; NaN stays NaN, so that damaged weights
