@@ -37,7 +37,7 @@ impl Precision {
     pub(crate) fn rounding(self) -> String {
         match self {
             Self::F32 | Self::Bf16 => String::new(),
-            Self::Int8 => format!("groups of {GROUP}"),
+            Self::Int8 => format!("groups of {GROUP}, last 12th in bf16"),
         }
     }
 }

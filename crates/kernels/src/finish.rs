@@ -33,7 +33,9 @@ impl Finish for Store<'_> {
             unsafe { self.rows(row, first, tile, |values, out| out.copy_from_slice(values), PANEL) };
         } else {
             // SAFETY: the caller's promise.
-            unsafe { self.rows(row, first, tile, |values, out| out.copy_from_slice(&values[..out.len()]), count) };
+            unsafe {
+                self.rows(row, first, tile, |values, out| out.copy_from_slice(&values[..out.len()]), count)
+            };
         }
     }
 }
