@@ -37,7 +37,7 @@ impl Precision {
     pub(crate) fn rounding(self) -> String {
         match self {
             Self::F32 | Self::Bf16 => String::new(),
-            Self::Int8 => format!("groups of {GROUP}, last 12th in bf16"),
+            Self::Int8 => format!("groups of {GROUP}, last 6th and late down in bf16"),
         }
     }
 }

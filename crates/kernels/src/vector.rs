@@ -16,8 +16,8 @@ pub(crate) mod inline {
         let (chunks, rest) = values.as_chunks::<LANES>();
         let mut sums = [0f32; LANES];
         for chunk in chunks {
-            for lane in 0..LANES {
-                sums[lane] += term(chunk[lane]);
+            for (sum, value) in sums.iter_mut().zip(chunk) {
+                *sum += term(*value);
             }
         }
         sums.iter().sum::<f32>() + rest.iter().map(|v| term(*v)).sum::<f32>()
@@ -35,8 +35,8 @@ pub(crate) mod inline {
         };
         let (chunks, rest) = values.as_chunks::<LANES>();
         for chunk in chunks {
-            for lane in 0..LANES {
-                take(lane, chunk[lane]);
+            for (lane, value) in chunk.iter().enumerate() {
+                take(lane, *value);
             }
         }
         for (lane, value) in rest.iter().enumerate() {

@@ -179,10 +179,12 @@ fn write(folder: &Path, precision: Precision, path: &Path) -> Result<(), ModelEr
     Ok(())
 }
 
-/// The format of the products of layer `at` in a model of that many layers. What 8 bits lose in the last layers no later
-/// layer evens out, so the last twelfth is left in bf16.
-fn packing_of(packing: Packing, layers: usize, at: usize) -> Packing {
-    if at + layers.div_ceil(12) >= layers { Packing::Bf16 } else { packing }
+/// The format of a product of layer `at` in a model of that many layers. What 8 bits lose in the last layers no later layer
+/// evens out: half of the distance to f32 comes from the last quarter. So the last sixth is left in bf16, and of the
+/// second half the products that lose most.
+fn packing_of(packing: Packing, layers: usize, at: usize, product: Product) -> Packing {
+    let last = at + layers.div_ceil(6) >= layers;
+    if last || product == Product::Down && 2 * at >= layers { Packing::Bf16 } else { packing }
 }
 
 /// Writes a model's weights section by section.
@@ -292,10 +294,11 @@ impl Packer<'_> {
                 self.writer.add(&place(part), &weight)?;
             }
         }
-        let packing = packing_of(self.packing, self.blueprint.layers.len(), at);
+        let (whole, blueprint) = (self.packing, self.blueprint);
+        let packing = |product| packing_of(whole, blueprint.layers.len(), at, product);
         let writer = &mut self.writer;
-        Matrix::write(writer, &place("qkv"), packing, (width, queries + 2 * keys), &qkv, &[])?;
-        Matrix::write(writer, &place("output"), packing, (queries, width), &output, &[])?;
+        Matrix::write(writer, &place("qkv"), packing(Product::Qkv), (width, queries + 2 * keys), &qkv, &[])?;
+        Matrix::write(writer, &place("output"), packing(Product::Output), (queries, width), &output, &[])?;
         // 16 gates and their ups in turns, filled up to whole turns with zeros.
         let padded = padded_inner(self.blueprint);
         let mut turns = vec![0f32; 2 * padded * width];
@@ -304,8 +307,8 @@ impl Packer<'_> {
             let to = Gated::place(half * padded + at, padded);
             turns[to * width..(to + 1) * width].copy_from_slice(row);
         }
-        Matrix::write(writer, &place("up"), packing, (width, 2 * padded), &turns, &[])?;
-        Matrix::write(writer, &place("down"), packing, (inner, width), &down, &[])
+        Matrix::write(writer, &place("up"), packing(Product::Up), (width, 2 * padded), &turns, &[])?;
+        Matrix::write(writer, &place("down"), packing(Product::Down), (inner, width), &down, &[])
     }
 
     fn bert(&mut self, config: &bert::Config) -> Result<(), ModelError> {
@@ -364,12 +367,20 @@ impl Packer<'_> {
             divide_rows(&mut qkv[2 * width * width..], width, &factors);
             divide_rows(&mut qkv_bias[2 * width..], 1, &factors);
         }
-        let packing = packing_of(self.packing, self.blueprint.layers.len(), at);
+        let (whole, blueprint) = (self.packing, self.blueprint);
+        let packing = |product| packing_of(whole, blueprint.layers.len(), at, product);
         let writer = &mut self.writer;
-        Matrix::write(writer, &place("qkv"), packing, (width, 3 * width), &qkv, &qkv_bias)?;
-        Matrix::write(writer, &place("output"), packing, (width, width), &output, &output_bias)?;
-        Matrix::write(writer, &place("up"), packing, (width, inner), &up, &up_bias)?;
-        Matrix::write(writer, &place("down"), packing, (inner, width), &down, &down_bias)?;
+        Matrix::write(writer, &place("qkv"), packing(Product::Qkv), (width, 3 * width), &qkv, &qkv_bias)?;
+        Matrix::write(
+            writer,
+            &place("output"),
+            packing(Product::Output),
+            (width, width),
+            &output,
+            &output_bias,
+        )?;
+        Matrix::write(writer, &place("up"), packing(Product::Up), (width, inner), &up, &up_bias)?;
+        Matrix::write(writer, &place("down"), packing(Product::Down), (inner, width), &down, &down_bias)?;
         self.layer_norm(&place("attention_norm"), &source(names::ATTENTION_NORM))?;
         self.layer_norm(&place("mlp_norm"), &source(names::MLP_NORM))
     }
