@@ -101,6 +101,21 @@ impl DocSet {
         self.words.get(id.index() / 64).is_some_and(|w| w >> (id.index() % 64) & 1 == 1)
     }
 
+    /// How many ids of a range the set holds.
+    pub fn count_in(&self, range: std::ops::Range<u32>) -> usize {
+        let (start, end) = (range.start as usize, (range.end as usize).min(self.words.len() * 64));
+        if start >= end {
+            return 0;
+        }
+        let words = &self.words[start / 64..end.div_ceil(64)];
+        let whole: u32 = words.iter().map(|word| word.count_ones()).sum();
+        // What the first and the last word hold outside the range.
+        let before = words[0] & ((1u64 << (start % 64)) - 1);
+        let after =
+            if end.is_multiple_of(64) { 0 } else { words[words.len() - 1] & (u64::MAX << (end % 64)) };
+        (whole - before.count_ones() - after.count_ones()) as usize
+    }
+
     /// How many ids the set holds.
     pub fn len(&self) -> usize {
         self.len
@@ -156,6 +171,18 @@ mod tests {
         assert_eq!(set.iter().map(|d| d.0).collect::<Vec<_>>(), [3, 64, 200]);
         assert!(set.remove(DocId(64)) && !set.remove(DocId(64)));
         assert_eq!(set.len(), 2);
+    }
+
+    #[test]
+    fn members_of_a_range_are_counted() {
+        let set: DocSet = [0, 3, 63, 64, 130, 191].into_iter().map(DocId).collect();
+        for start in 0..200 {
+            for end in [start, start + 1, start + 61, 64, 128, 192, 500] {
+                let expected = set.iter().filter(|doc| (start..end).contains(&doc.0)).count();
+                assert_eq!(set.count_in(start..end), expected, "{start}..{end}");
+            }
+        }
+        assert_eq!(DocSet::new().count_in(0..10), 0);
     }
 
     #[test]

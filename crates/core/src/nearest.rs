@@ -57,6 +57,18 @@ pub enum NearestError {
         /// Length of the query.
         got: usize,
     },
+    /// The disk changed a stored vector. Nothing is lost: what is searched is a copy of the store's.
+    #[error(
+        "{}: vector {row} fails its checksum; run any command that writes to the index, such as `xunpin compact`, which \
+         makes the file again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The vector's place in it.
+        row: usize,
+    },
     /// The caller's query holds NaN or an infinity at `position`.
     #[error("query vector holds a value that is not finite at position {position}")]
     NotFinite {

@@ -70,8 +70,6 @@ pub struct Applied {
     pub missing: usize,
     /// The index's generation after the batch.
     pub generation: u64,
-    /// Whether the live part was frozen after it.
-    pub frozen: bool,
 }
 
 impl Batch {

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use xunpin_core::durable::FileError;
 use xunpin_core::{NearestError, ProductError};
+use xunpin_hnsw::BuildError;
 
 /// Why an operation on an index failed.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +176,13 @@ pub enum IndexError {
     /// All 2^32 - 1 internal numbers are used up.
     #[error("the index has used up its internal numbers; index the catalogue into a new folder")]
     Full,
-    /// The caller's query can't be searched for.
+    /// A segment's graph could not be built; the vectors are safe where they were.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The system gave no threads to build a graph with.
+    #[error("the threads that build a graph could not be started; allow the process more of them")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The caller's query can't be searched for, or a stored vector was changed by the disk.
     #[error(transparent)]
     Query(#[from] NearestError),
 }

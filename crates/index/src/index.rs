@@ -6,6 +6,7 @@ use serde_json::Value;
 use xunpin_core::{DocId, DocSet, Fingerprint, Matrix, Neighbor, Product, Strategy};
 
 use crate::lock::WriterLock;
+use crate::maintain::Maintenance;
 use crate::manifest::{Folder, Manifest};
 use crate::record::{self, Entry, State};
 use crate::recovery::RecoveryNote;
@@ -14,24 +15,28 @@ use crate::view::{ExactScan, GraphSearch, View};
 use crate::{IndexError, IndexOptions};
 
 /// An index folder, open. Shared between threads as it is: searches run while one thread writes, and see every batch
-/// as a whole once [`apply`](Self::apply) has returned.
+/// as a whole once [`apply`](Self::apply) has returned. Segments are frozen and merged on a thread of its own, which ends with it.
 pub struct Index {
+    pub(crate) core: Arc<Core>,
+}
+
+/// What an open index and its background thread share.
+pub(crate) struct Core {
     pub(crate) folder: Folder,
     pub(crate) manifest: Manifest,
     // Before `writer`: the store must be closed when the lock is given back.
     pub(crate) store: Store,
     pub(crate) view: RwLock<Arc<View>>,
-    /// Absent where the index is open for reading.
+    /// Absent where the index is open for reading. Taken after `maintenance.making`.
     pub(crate) writer: Option<Mutex<Writer>>,
     pub(crate) notes: Mutex<Vec<RecoveryNote>>,
+    pub(crate) maintenance: Maintenance,
 }
 
 /// What only the one writer needs.
 pub(crate) struct Writer {
     pub(crate) _lock: WriterLock,
     pub(crate) state: State,
-    /// Vectors from this DocId on are put into the live graph once there are enough of them.
-    pub(crate) graph_from: u32,
 }
 
 /// What a search may be told.
@@ -43,8 +48,8 @@ pub struct SearchOptions<'a> {
     /// [`exact_below`](IndexOptions::exact_below) or the set is under a twentieth of the index: there the scan is as
     /// quick and finds everything.
     pub strategy: Strategy,
-    /// Candidates that a walk keeps, at least `k`; more find better and take longer. `None`: 128, or twice `k` if
-    /// that is more.
+    /// Candidates that a walk keeps, at least `k`; more find better and take longer. `None`: what each segment was measured to
+    /// need for the recall that the index wants ([`IndexOptions::recall`]).
     pub ef: Option<usize>,
 }
 
@@ -73,32 +78,32 @@ pub struct Gathered {
 impl Index {
     /// The index's folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.core.folder.path()
     }
 
     /// What made the vectors. Comparing it with the encoder in use is the caller's duty.
     pub fn fingerprint(&self) -> &Fingerprint {
-        &self.manifest.fingerprint
+        &self.core.manifest.fingerprint
     }
 
     /// The options it was made with.
     pub fn options(&self) -> &IndexOptions {
-        &self.manifest.options
+        &self.core.manifest.options
     }
 
     /// The caller's own settings, as given to [`create`](Self::create).
     pub fn extra(&self) -> &Value {
-        &self.manifest.extra
+        &self.core.manifest.extra
     }
 
     /// Version of the program that made it.
     pub fn created_by(&self) -> &str {
-        &self.manifest.created_by
+        &self.core.manifest.created_by
     }
 
     /// True if it can't be written to through this value.
     pub fn is_read_only(&self) -> bool {
-        self.writer.is_none()
+        self.core.writer.is_none()
     }
 
     /// Number of products.
@@ -119,14 +124,15 @@ impl Index {
 
     /// What had to be mended when the index was opened or while it was written, oldest first.
     pub fn notes(&self) -> Vec<RecoveryNote> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.core.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Presence, internal number and content hash of products by their ids, in the order asked.
     pub fn lookup<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Option<Entry>>, IndexError> {
         let keys: Vec<&[u8]> = ids.iter().map(|id| id.as_ref().as_bytes()).collect();
-        self.store.get_many(Family::Ids, &keys, |at, row| {
-            Entry::decode(row).ok_or_else(|| self.store.damaged(format!("ids row of `{}`", ids[at].as_ref())))
+        self.core.store.get_many(Family::Ids, &keys, |at, row| {
+            Entry::decode(row)
+                .ok_or_else(|| self.core.store.damaged(format!("ids row of `{}`", ids[at].as_ref())))
         })
     }
 
@@ -140,58 +146,54 @@ impl Index {
 
     /// The product of an internal number; `None` if it was deleted, also since the search that gave it.
     pub fn product(&self, doc: DocId) -> Result<Option<Product>, IndexError> {
-        let row = self.store.get(Family::Products, &record::doc_key(doc))?;
+        let row = self.core.store.get(Family::Products, &record::doc_key(doc))?;
         row.map(|row| self.read_product(doc, &row)).transpose()
     }
 
     /// The products of internal numbers, in the order asked.
     pub fn products(&self, docs: &[DocId]) -> Result<Vec<Option<Product>>, IndexError> {
         let keys: Vec<[u8; 4]> = docs.iter().copied().map(record::doc_key).collect();
-        self.store.get_many(Family::Products, &keys, |at, row| self.read_product(docs[at], row))
+        self.core.store.get_many(Family::Products, &keys, |at, row| self.read_product(docs[at], row))
     }
 
     fn read_product(&self, doc: DocId, row: &[u8]) -> Result<Product, IndexError> {
-        record::decode_product(row).map_err(|e| self.store.damaged(format!("product {doc}: {e}")))
+        record::decode_product(row).map_err(|e| self.core.store.damaged(format!("product {doc}: {e}")))
     }
 
     /// The stored vector of a product, as rounded to half precision.
     pub fn vector(&self, doc: DocId) -> Option<Vec<f32>> {
-        self.view().live_vector(doc).map(<[f32]>::to_vec)
+        let mut vector = vec![0.0; self.options().dimension];
+        self.core.copy_vector(&self.view(), doc, &mut vector).then_some(vector)
     }
 
     /// The stored vectors of products, in the order asked, of one generation. Faster than [`vector`](Self::vector) one
     /// by one: for scoring the candidates of another search.
     pub fn gather(&self, docs: &[DocId]) -> Gathered {
         let view = self.view();
-        let mut rows = vec![0.0; docs.len() * view.dimension];
-        let copy = |(doc, row): (&DocId, &mut [f32])| match view.live_vector(*doc) {
-            Some(vector) => {
-                row.copy_from_slice(vector);
-                true
-            }
-            None => false,
-        };
-        let present = docs.iter().zip(rows.chunks_exact_mut(view.dimension)).map(copy).collect();
-        Gathered { present, rows: Matrix::new(rows, view.dimension) }
+        let dimension = view.dimension();
+        let mut rows = vec![0.0; docs.len() * dimension];
+        let copy = |(doc, row): (&DocId, &mut [f32])| self.core.copy_vector(&view, *doc, row);
+        let present = docs.iter().zip(rows.chunks_exact_mut(dimension)).map(copy).collect();
+        Gathered { present, rows: Matrix::new(rows, dimension) }
     }
 
     /// All ids in byte order, with their entries, as they were when it was called.
     pub fn ids(&self) -> impl Iterator<Item = Result<(String, Entry), IndexError>> + '_ {
-        self.store.rows(Family::Ids, &[]).map(|row| {
+        self.core.store.rows(Family::Ids, &[]).map(|row| {
             let (key, value) = row?;
             let id = String::from_utf8(key.into_vec())
-                .map_err(|_| self.store.damaged("an ids row's key is not UTF-8".into()))?;
+                .map_err(|_| self.core.store.damaged("an ids row's key is not UTF-8".into()))?;
             let entry =
-                Entry::decode(&value).ok_or_else(|| self.store.damaged(format!("ids row of `{id}`")))?;
+                Entry::decode(&value).ok_or_else(|| self.core.store.damaged(format!("ids row of `{id}`")))?;
             Ok((id, entry))
         })
     }
 
     /// Calls `visit` with every product in the order of their internal numbers, as they were when it was called.
     pub fn for_each_product(&self, mut visit: impl FnMut(DocId, &Product)) -> Result<(), IndexError> {
-        self.store.scan(Family::Products, &[], |key, row| {
+        self.core.store.scan(Family::Products, &[], |key, row| {
             let doc =
-                record::key_doc(key).ok_or_else(|| self.store.damaged("a products row's key".into()))?;
+                record::key_doc(key).ok_or_else(|| self.core.store.damaged("a products row's key".into()))?;
             visit(doc, &self.read_product(doc, row)?);
             Ok(ControlFlow::Continue(()))
         })
@@ -211,7 +213,7 @@ impl Index {
 
     /// What was last noted for `job`.
     pub fn checkpoint(&self, job: &str) -> Result<Option<Vec<u8>>, IndexError> {
-        self.store.get(Family::Jobs, job.as_bytes())
+        self.core.store.get(Family::Jobs, job.as_bytes())
     }
 
     /// The exact scan of the index as it is now.
@@ -254,11 +256,22 @@ impl Index {
 
     /// The present view; holding it holds nothing up.
     pub(crate) fn view(&self) -> Arc<View> {
+        self.core.view()
+    }
+}
+
+impl Core {
+    /// The present view; holding it holds nothing up.
+    pub(crate) fn view(&self) -> Arc<View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn publish(&self, view: View) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    pub(crate) fn options(&self) -> &IndexOptions {
+        &self.manifest.options
     }
 
     pub(crate) fn note(&self, note: RecoveryNote) {
@@ -267,10 +280,37 @@ impl Index {
 
     /// The right to write, or the reason why not.
     pub(crate) fn writer(&self) -> Result<MutexGuard<'_, Writer>, IndexError> {
+        let path = self.folder.path();
         match &self.writer {
             // A panic may have left a committed batch unpublished; freezing on top of that would lose it.
-            Some(writer) => writer.lock().map_err(|_| IndexError::Interrupted { path: self.path().into() }),
-            None => Err(IndexError::ReadOnly { path: self.path().into() }),
+            Some(writer) => writer.lock().map_err(|_| IndexError::Interrupted { path: path.into() }),
+            None => Err(IndexError::ReadOnly { path: path.into() }),
+        }
+    }
+
+    /// Copies the vector of `doc` into `row`, if it is not deleted; false where there is none. Where the disk has changed the
+    /// mapped one, it is read from the store.
+    fn copy_vector(&self, view: &View, doc: DocId, row: &mut [f32]) -> bool {
+        if view.dead.contains(doc) {
+            return false;
+        }
+        match view.vector(doc) {
+            Ok(Some(vector)) => {
+                row.iter_mut().zip(vector).for_each(|(to, from)| *to = from.to_f32());
+                true
+            }
+            Ok(None) => false,
+            Err(_) => {
+                let mut values = Vec::with_capacity(row.len());
+                let stored = self.store.get(Family::Vectors, &record::doc_key(doc));
+                let whole = stored.is_ok_and(|stored| {
+                    stored.is_some_and(|stored| record::decode_vector(&stored, row.len(), &mut values))
+                });
+                if whole {
+                    row.copy_from_slice(&values);
+                }
+                whole
+            }
         }
     }
 }
@@ -278,8 +318,9 @@ impl Index {
 impl Drop for Index {
     /// A writer leaves the index quick to open. What was committed is as durable before as after.
     fn drop(&mut self) {
+        self.core.end_maintenance();
         if !self.is_read_only() {
-            self.store.settle();
+            self.core.store.settle();
         }
     }
 }

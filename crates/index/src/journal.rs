@@ -50,7 +50,7 @@ impl Index {
     /// Read the products of [`Changes::written`] through [`products`](Self::products); one that is gone by then is
     /// among the removed ones of the next changes.
     pub fn changes_since(&self, generation: u64) -> Result<Option<Changes>, IndexError> {
-        let moment = self.store.moment();
+        let moment = self.core.store.moment();
         let mut changes = Changes { generation: moment.state()?.generation, ..Changes::default() };
         let mut expected = generation;
         let mut whole = true;
@@ -63,7 +63,7 @@ impl Index {
                     return Ok(ControlFlow::Break(()));
                 }
                 let change = Change::decode(row)
-                    .ok_or_else(|| self.store.damaged(format!("meta row `change/` of batch {found}")))?;
+                    .ok_or_else(|| self.core.store.damaged(format!("meta row `change/` of batch {found}")))?;
                 changes.commits += u64::from(!change.written.is_empty() || !change.removed.is_empty());
                 changes.written.extend(change.written);
                 changes.removed.extend(change.removed);
@@ -83,16 +83,16 @@ impl Index {
     /// Drops the journal up to and including `up_to`: everything that is derived has come that far. A crash may bring
     /// the rows back, which does no harm. Without this call, at least the last 100,000 generations are kept.
     pub fn forget_changes(&self, up_to: u64) -> Result<(), IndexError> {
-        let writer = self.writer()?;
+        let writer = self.core.writer()?;
         let mut any = false;
-        self.store.scan(Family::Meta, CHANGE_PREFIX, |key, _| {
+        self.core.store.scan(Family::Meta, CHANGE_PREFIX, |key, _| {
             any = record::change_generation(key).is_some_and(|first| first <= up_to);
             Ok(ControlFlow::Break(()))
         })?;
         if !any {
             return Ok(());
         }
-        let mut writes = self.store.batch();
+        let mut writes = self.core.store.batch();
         forget(&mut writes, up_to.min(writer.state.generation));
         writes.commit_unsynced()
     }

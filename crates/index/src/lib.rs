@@ -71,16 +71,18 @@
 
 mod apply;
 mod batch;
-mod builder;
-mod distance;
 mod error;
+mod freeze;
 mod index;
 mod journal;
+mod live;
 mod lock;
+mod maintain;
 mod manifest;
 mod options;
 mod record;
 mod recovery;
+mod sample;
 mod scan;
 mod segment;
 mod static_vectors;
@@ -92,11 +94,11 @@ mod verify;
 mod view;
 
 pub use batch::{Applied, Batch};
-pub use distance::dot;
 pub use error::IndexError;
 pub use index::{Gathered, Index, SearchOptions, SearchOutcome};
 pub use journal::Changes;
 pub use lock::{WriterLock, try_writer_lock};
+pub use maintain::Compacted;
 pub use options::IndexOptions;
 pub use record::Entry;
 pub use recovery::RecoveryNote;

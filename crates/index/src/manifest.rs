@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xunpin_core::{FORMAT_VERSION, Fingerprint, durable};
 
+use crate::segment::Files;
 use crate::{IndexError, IndexOptions};
 
 const MANIFEST: &str = "manifest.json";
@@ -77,8 +78,9 @@ impl Folder {
         self.0.join(LOCK)
     }
 
-    pub(crate) fn segment(&self, number: u32) -> PathBuf {
-        self.graph().join(format!("segment-{number:08}.xpg"))
+    pub(crate) fn segment(&self, number: u32) -> Files {
+        let file = |ending: &str| self.graph().join(format!("segment-{number:08}.{ending}"));
+        Files { graph: file("xpg"), vectors: file("xpv") }
     }
 
     /// Looks at the folder without changing it.

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::IndexError;
 
 /// How an index is built and searched; kept in its manifest. Sizes are numbers of vectors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IndexOptions {
     /// Length of every vector.
@@ -14,16 +14,19 @@ pub struct IndexOptions {
     /// Candidates looked at when a node is linked: higher builds slower and better graphs.
     #[serde(default = "defaults::ef_construction")]
     pub ef_construction: usize,
+    /// Share of the true ten nearest that a walk should find, 0.5 to 0.999; how wide walks are follows from it, segment by segment.
+    #[serde(default = "defaults::recall")]
+    pub recall: f64,
     /// Up to this many candidates, a search scans them all.
     #[serde(default = "defaults::exact_below")]
     pub exact_below: usize,
-    /// The live part is frozen when it holds this many.
+    /// So many vectors of the live part are frozen at a time, beside searches and writing.
     #[serde(default = "defaults::freeze_at")]
     pub freeze_at: usize,
     /// [`Index::freeze`](crate::Index::freeze) leaves a smaller live part as it is.
     #[serde(default = "defaults::freeze_min")]
     pub freeze_min: usize,
-    /// Vectors added since the live part began before they also go into a live graph.
+    /// Vectors that the live part may hold before what comes also goes into a live graph: where freezing does not keep up.
     #[serde(default = "defaults::live_graph_at")]
     pub live_graph_at: usize,
 }
@@ -35,17 +38,20 @@ mod defaults {
     pub(super) fn ef_construction() -> usize {
         200
     }
+    pub(super) fn recall() -> f64 {
+        0.99
+    }
     pub(super) fn exact_below() -> usize {
         10_000
     }
     pub(super) fn freeze_at() -> usize {
-        50_000
+        10_000
     }
     pub(super) fn freeze_min() -> usize {
         1_000
     }
     pub(super) fn live_graph_at() -> usize {
-        5_000
+        20_000
     }
 }
 
@@ -56,6 +62,7 @@ impl IndexOptions {
             dimension,
             m: defaults::m(),
             ef_construction: defaults::ef_construction(),
+            recall: defaults::recall(),
             exact_below: defaults::exact_below(),
             freeze_at: defaults::freeze_at(),
             freeze_min: defaults::freeze_min(),
@@ -67,7 +74,7 @@ impl IndexOptions {
     pub(crate) fn validate(&self) -> Result<(), IndexError> {
         let bounds = [
             ("dimension", self.dimension, 1, 65_536),
-            // hnsw_rs ends the process above 256 and keeps the number in a byte.
+            // hnsw_rs, which builds live graphs, ends the process above 256 and keeps the number in a byte.
             ("m", self.m, 2, 128),
             ("ef_construction", self.ef_construction, 1, 10_000),
             ("freeze_at", self.freeze_at, 1, 50_000_000),
@@ -78,6 +85,10 @@ impl IndexOptions {
                 let problem = format!("{value} is out of range; {low} to {high} is possible");
                 return Err(IndexError::Options { option, problem });
             }
+        }
+        if !(0.5..=0.999).contains(&self.recall) {
+            let problem = format!("{} is out of range; 0.5 to 0.999 is possible", self.recall);
+            return Err(IndexError::Options { option: "recall", problem });
         }
         Ok(())
     }

@@ -48,29 +48,55 @@ pub(crate) struct Change {
 }
 
 /// One frozen segment. Its adjacency is in `graph`, its vectors are in `vectors`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentRecord {
     pub(crate) number: u32,
+    /// Layout of its adjacency and files; 0 for those of versions before 0.2, whose graph is built anew.
+    #[serde(default)]
+    pub(crate) layout: u32,
     /// First DocId it may hold.
     pub(crate) first_doc: u32,
     /// The DocId after the last it may hold: the next segment's first.
     pub(crate) end_doc: u32,
-    pub(crate) nodes: u32,
-    /// Slots of a row in the lowest layer.
+    /// Vectors.
+    #[serde(default)]
+    pub(crate) rows: u32,
+    /// Nodes of each layer of its graph, the lowest first.
+    #[serde(default)]
+    pub(crate) layer_nodes: Vec<u32>,
+    /// Slots of a row of links in the lowest layer.
     pub(crate) degree0: u32,
-    /// Slots of a row in the other layers.
+    /// Slots of a row of links in the other layers.
     pub(crate) degree: u32,
-    /// Layers, the lowest included.
-    pub(crate) layers: u32,
-    /// Node the walk starts from.
-    pub(crate) entry: u32,
     /// Bytes of adjacency.
     pub(crate) graph_len: u64,
     /// Rows of `graph` they are spread over.
     pub(crate) chunks: u32,
     pub(crate) graph_crc: u32,
-    /// Checksum of the vectors as the mapped file holds them.
+    /// Checksum of the codes, by node.
+    #[serde(default)]
+    pub(crate) codes_crc: u32,
+    /// Checksum of the vectors' checksums, by row.
     pub(crate) vectors_crc: u32,
+    /// How wide a walk must be, as measured when it was built; rising in both.
+    #[serde(default)]
+    pub(crate) widths: Vec<Width>,
+}
+
+/// How many candidates a walk must keep to reach the recall wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Width {
+    /// Results wanted.
+    pub(crate) k: u32,
+    /// Candidates kept.
+    pub(crate) ef: u32,
+}
+
+impl SegmentRecord {
+    /// Nodes of its graph.
+    pub(crate) fn nodes(&self) -> usize {
+        self.layer_nodes.first().map_or(0, |nodes| *nodes as usize)
+    }
 }
 
 /// What `ids` holds for a product.

@@ -4,19 +4,22 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use xunpin_core::durable::{TEMPORARY, sync_folder};
 use xunpin_core::{FORMAT_VERSION, Fingerprint};
+use xunpin_hnsw::Coder;
 
-use crate::builder::GraphBuilder;
-use crate::index::{Index, Writer};
+use crate::index::{Core, Index, Writer};
 use crate::lock::WriterLock;
+use crate::maintain::Maintenance;
 use crate::manifest::{Folder, Found, Manifest};
 use crate::record::{self, SegmentRecord};
-use crate::segment::{self, Segment};
+use crate::segment::{LAYOUT, Making, Segment, Source, WriteFiles};
 use crate::store::{Access, Family, Store};
 use crate::tail::{Block, Tail};
 use crate::view::View;
@@ -27,18 +30,18 @@ use crate::{IndexError, IndexOptions};
 #[serde(tag = "note", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RecoveryNote {
-    /// A segment's file could not be trusted and was written again from the store.
+    /// A segment's files could not be trusted and were written again from the store.
     SegmentRemade {
         /// The segment's number.
         segment: u32,
-        /// What was wrong with the file.
+        /// What was wrong with the files.
         reason: String,
     },
-    /// The same, but the index is open for reading: the segment is held in memory, the file is left to the writer.
+    /// The same, but the index is open for reading: the segment is held in memory, the files are left to the writer.
     SegmentInMemory {
         /// The segment's number.
         segment: u32,
-        /// What was wrong with the file.
+        /// What was wrong with the files.
         reason: String,
     },
     /// The store's copy of a segment's graph was damaged as well: the graph was built anew from the vectors.
@@ -53,7 +56,7 @@ pub enum RecoveryNote {
         /// The file's name.
         file: String,
     },
-    /// The live part could not be frozen after a batch. The batch is stored; searches are slower until a freeze works.
+    /// The live part could not be frozen, or segments could not be merged. Everything is stored; searches are slower until it works.
     FreezeFailed {
         /// Why.
         reason: String,
@@ -77,6 +80,10 @@ impl std::fmt::Display for RecoveryNote {
         }
     }
 }
+
+/// How often an opening for reading is repeated where a segment's file is missing, and the pause in between.
+const READ_TRIES: u32 = 4;
+const READ_PAUSE: Duration = Duration::from_millis(25);
 
 impl Index {
     /// True if `path` holds an index, whatever its state.
@@ -147,7 +154,17 @@ impl Index {
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, IndexError> {
         let folder = Folder::new(path.as_ref());
         let manifest = folder.read_manifest()?;
-        let store = Store::open(&folder.db(), Access::Read)?;
+        let mut tries = 0;
+        let store = loop {
+            let store = Store::open(&folder.db(), Access::Read)?;
+            tries += 1;
+            // A writer that merges removes the files of segments that this opening has just read of.
+            let gone = |record: &SegmentRecord| !folder.segment(record.number).graph.exists();
+            if tries == READ_TRIES || !store.segments()?.iter().any(gone) {
+                break store;
+            }
+            std::thread::sleep(READ_PAUSE);
+        };
         Self::assemble(folder, manifest, store, None)
     }
 
@@ -157,10 +174,12 @@ impl Index {
         store: Store,
         lock: Option<WriterLock>,
     ) -> Result<Self, IndexError> {
+        let coder = Arc::new(Coder::new(manifest.options.dimension));
         let mut opening = Opening {
             folder: &folder,
             options: &manifest.options,
             store: &store,
+            coder: &coder,
             writable: lock.is_some(),
             notes: Vec::new(),
         };
@@ -183,7 +202,7 @@ impl Index {
         let tail = opening.tail(end)?;
         let notes = opening.notes;
         let view = View {
-            dimension: manifest.options.dimension,
+            coder: Arc::clone(&coder),
             generation: state.generation,
             products: state.products as usize,
             static_version: state.static_version,
@@ -192,15 +211,16 @@ impl Index {
             tail,
             dead: Arc::new(store.tombstones()?.into_iter().collect()),
         };
-        let writer = lock.map(|lock| Mutex::new(Writer { _lock: lock, state, graph_from: state.next_doc }));
-        Ok(Self {
+        let core = Core {
             folder,
             manifest,
             store,
             view: RwLock::new(Arc::new(view)),
-            writer,
+            writer: lock.map(|lock| Mutex::new(Writer { _lock: lock, state })),
             notes: Mutex::new(notes),
-        })
+            maintenance: Maintenance::default(),
+        };
+        Ok(Self { core: Arc::new(core) })
     }
 }
 
@@ -208,30 +228,33 @@ struct Opening<'a> {
     folder: &'a Folder,
     options: &'a IndexOptions,
     store: &'a Store,
+    coder: &'a Coder,
     writable: bool,
     notes: Vec<RecoveryNote>,
 }
 
 impl Opening<'_> {
-    /// Maps a segment, or makes it again from the store.
+    /// Maps a segment, or makes it again from the store. A writer looks at everything; a reader leaves the vectors to be checked
+    /// when they are read.
     fn segment(&mut self, record: &SegmentRecord) -> Result<Segment, IndexError> {
-        let path = self.folder.segment(record.number);
-        let reason = match Segment::open(&path, record, self.options.dimension)? {
+        let files = self.folder.segment(record.number);
+        let number = record.number;
+        if record.layout != LAYOUT {
+            let reason = "it is of an older version".into();
+            self.notes.push(RecoveryNote::GraphRebuilt { segment: number, reason });
+            return self.rebuild(record);
+        }
+        let reason = match Segment::open(&files, record, self.options.dimension, self.writable)? {
             Ok(segment) => return Ok(segment),
             Err(reason) => reason,
         };
-        let number = record.number;
         self.notes.push(if self.writable {
             RecoveryNote::SegmentRemade { segment: number, reason }
         } else {
             RecoveryNote::SegmentInMemory { segment: number, reason }
         });
         match self.store.adjacency(record)? {
-            Ok(adjacency) => {
-                let ids = segment::encoded_ids(&adjacency, record.nodes as usize);
-                let vectors = self.vectors_of(&ids)?;
-                self.serve(record, &adjacency, &vectors)
-            }
+            Ok(adjacency) => self.making(|making, to| making.again(record, &adjacency, to), number),
             Err(reason) => {
                 self.notes.push(RecoveryNote::GraphRebuilt { segment: number, reason });
                 self.rebuild(record)
@@ -241,97 +264,75 @@ impl Opening<'_> {
 
     /// Builds a segment's graph from the vectors of its range.
     fn rebuild(&self, old: &SegmentRecord) -> Result<Segment, IndexError> {
-        let block = self.read(old.first_doc, old.end_doc)?;
-        let graph = GraphBuilder::build(self.options, &block.ids, &block.vectors).export(&block.ids);
-        let adjacency = graph.encode();
         let docs = old.first_doc..old.end_doc;
-        let record = segment::record(old.number, docs, &graph, &adjacency, &block.vectors);
-        let segment = self.serve(&record, &adjacency, &block.vectors)?;
+        let mut ids = Vec::new();
+        self.store.scan(Family::Vectors, &docs.start.to_be_bytes(), |key, _| {
+            let doc = self.key(key)?;
+            if doc >= docs.end {
+                return Ok(ControlFlow::Break(()));
+            }
+            ids.push(doc);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let (segment, adjacency) =
+            self.making(|making, to| making.new_segment(old.number, docs, ids, to), old.number)?;
         if self.writable {
             let mut writes = self.store.batch();
-            for chunk in 0..old.chunks {
-                writes.delete(Family::Graph, &record::chunk_key(old.number, chunk));
-            }
-            writes.put_segment(&record, &adjacency);
+            writes.delete_segment(old);
+            writes.put_segment(segment.record(), &adjacency);
             writes.commit()?;
         }
         Ok(segment)
     }
 
-    /// A segment of known parts: from its file for the writer, from memory for a reader.
-    fn serve(
+    /// Makes a segment: into its files for the writer, into memory for a reader.
+    fn making<T>(
         &self,
-        record: &SegmentRecord,
-        adjacency: &[u8],
-        vectors: &[f32],
-    ) -> Result<Segment, IndexError> {
-        let dimension = self.options.dimension;
-        let made = if self.writable {
-            let graph = self.folder.graph();
-            fs::create_dir_all(&graph).map_err(|e| IndexError::io("make the folder", &graph, e))?;
-            let path = self.folder.segment(record.number);
-            Segment::write(&path, record, dimension, adjacency, vectors)?;
-            Segment::open(&path, record, dimension)?
-        } else {
-            Segment::in_memory(record, dimension, adjacency, vectors)
-        };
-        made.map_err(|problem| {
-            self.store.damaged(format!("segment {} can't be made again: {problem}", record.number))
-        })
-    }
-
-    fn vectors_of(&self, ids: &[u32]) -> Result<Vec<f32>, IndexError> {
-        let mut vectors = Vec::with_capacity(ids.len() * self.options.dimension);
-        for part in ids.chunks(1_024) {
-            let keys: Vec<[u8; 4]> = part.iter().map(|id| id.to_be_bytes()).collect();
-            let found = self
-                .store
-                .get_many(Family::Vectors, &keys, |at, row| self.decode(part[at], row, &mut vectors))?;
-            if let Some(at) = found.iter().position(Option::is_none) {
-                return Err(self.store.damaged(format!("the vector of {} is missing", part[at])));
-            }
+        make: impl FnOnce(Making<'_>, WriteFiles<'_>) -> Result<T, IndexError>,
+        number: u32,
+    ) -> Result<T, IndexError> {
+        let stop = AtomicBool::new(false);
+        let source = Source { store: self.store, dimension: self.options.dimension };
+        let making = Making { source, options: self.options, stop: &stop };
+        if !self.writable {
+            return make(making, WriteFiles::Memory);
         }
-        Ok(vectors)
+        let graph = self.folder.graph();
+        fs::create_dir_all(&graph).map_err(|e| IndexError::io("make the folder", &graph, e))?;
+        make(making, WriteFiles::Disk(&self.folder.segment(number)))
     }
 
-    fn decode(&self, id: u32, row: &[u8], out: &mut Vec<f32>) -> Result<(), IndexError> {
-        if record::decode_vector(row, self.options.dimension, out) {
-            Ok(())
-        } else {
-            let expected = self.options.dimension * 2;
-            Err(self.store.damaged(format!("the vector of {id} has {} bytes, not {expected}", row.len())))
-        }
-    }
-
-    /// The stored vectors of a range.
-    fn read(&self, from: u32, before: u32) -> Result<Block, IndexError> {
-        let mut block = Block::default();
-        self.store.scan(Family::Vectors, &from.to_be_bytes(), |key, row| {
-            let doc = record::key_doc(key).ok_or_else(|| self.store.damaged("a vectors row's key".into()))?;
-            if doc.0 >= before {
-                return Ok(ControlFlow::Break(()));
-            }
-            self.decode(doc.0, row, &mut block.vectors)?;
-            block.ids.push(doc.0);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(block)
+    fn key(&self, key: &[u8]) -> Result<u32, IndexError> {
+        let doc = record::key_doc(key).ok_or_else(|| self.store.damaged("a vectors row's key".into()))?;
+        Ok(doc.0)
     }
 
     /// What is not frozen, to be scanned.
     fn tail(&self, from: u32) -> Result<Tail, IndexError> {
-        Ok(Tail::from_blocks([self.read(from, segment::NONE)?]))
+        let mut block = Block::new(self.coder);
+        self.store.scan(Family::Vectors, &from.to_be_bytes(), |key, row| {
+            let id = self.key(key)?;
+            if !block.push(self.coder, id, row) {
+                let expected = self.options.dimension * 2;
+                let problem = format!("the vector of {id} has {} bytes, not {expected}", row.len());
+                return Err(self.store.damaged(problem));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Tail::from_blocks([block], self.options.dimension))
     }
 
     fn remove_orphans(&mut self, records: &[SegmentRecord]) -> Result<(), IndexError> {
         let graph = self.folder.graph();
         let Ok(entries) = fs::read_dir(&graph) else { return Ok(()) };
-        let known: Vec<_> = records.iter().map(|r| self.folder.segment(r.number)).collect();
+        let files = |record: &SegmentRecord| self.folder.segment(record.number);
+        let known: Vec<_> =
+            records.iter().map(files).flat_map(|files| [files.graph, files.vectors]).collect();
         for entry in entries.flatten() {
             let path = entry.path();
             let file = entry.file_name().to_string_lossy().into_owned();
             let ours = file.starts_with("segment-")
-                && path.extension().is_some_and(|e| e == "xpg" || e == TEMPORARY);
+                && path.extension().is_some_and(|e| e == "xpg" || e == "xpv" || e == TEMPORARY);
             if ours && !known.contains(&path) {
                 fs::remove_file(&path).map_err(|e| IndexError::io("remove", &path, e))?;
                 self.notes.push(RecoveryNote::OrphanRemoved { file });

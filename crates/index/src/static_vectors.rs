@@ -3,13 +3,14 @@
 
 use std::ops::ControlFlow;
 
+use half::f16;
 use xunpin_core::{DocId, DocSet, NearestError, NearestNeighbors, Neighbor};
 
 use crate::IndexError;
 use crate::batch::check_norm;
 use crate::index::{Index, Writer};
 use crate::record::{self, State};
-use crate::scan::{row, scan};
+use crate::scan::{Part, Vectors, scan};
 use crate::store::{Family, Writes};
 use crate::top::finish;
 use crate::view::View;
@@ -24,8 +25,8 @@ pub struct StaticVectors {
     dimension: usize,
     /// DocIds, rising.
     ids: Vec<u32>,
-    /// Row after row, `dimension` values each, as rounded to half precision.
-    vectors: Vec<f32>,
+    /// Row after row, `dimension` values each.
+    vectors: Vec<f16>,
 }
 
 /// Changes to static vectors that are being written.
@@ -81,10 +82,10 @@ impl Index {
         self.view().static_version
     }
 
-    /// All static vectors, read into memory: 4 bytes a value. `dimension` is the length that the caller's word vectors
+    /// All static vectors, read into memory: 2 bytes a value. `dimension` is the length that the caller's word vectors
     /// have; if others are stored, that is an error. None stored is none.
     pub fn static_vectors(&self, dimension: usize) -> Result<StaticVectors, IndexError> {
-        let moment = self.store.moment();
+        let moment = self.core.store.moment();
         let state = moment.state()?;
         let expected = state.static_dimension as usize;
         if expected != 0 && expected != dimension {
@@ -93,11 +94,13 @@ impl Index {
         let mut all =
             StaticVectors { version: state.static_version, dimension, ids: Vec::new(), vectors: Vec::new() };
         moment.scan(Family::Static, &[], |key, row| {
-            let doc = record::key_doc(key).ok_or_else(|| self.store.damaged("a static row's key".into()))?;
-            if !record::decode_vector(row, dimension, &mut all.vectors) {
+            let doc =
+                record::key_doc(key).ok_or_else(|| self.core.store.damaged("a static row's key".into()))?;
+            if row.len() != dimension * 2 {
                 let problem = format!("the static vector of {doc} has {} bytes", row.len());
-                return Err(self.store.damaged(problem));
+                return Err(self.core.store.damaged(problem));
             }
+            all.vectors.extend(row.as_chunks::<2>().0.iter().map(|half| f16::from_le_bytes(*half)));
             all.ids.push(doc.0);
             Ok(ControlFlow::Continue(()))
         })?;
@@ -108,12 +111,12 @@ impl Index {
     /// nothing. For filling in after training, a chunk of some thousand a call; the generation stays the same. Numbers
     /// whose product is gone are left out. The answer is how many were not.
     pub fn put_static(&self, rows: &[(DocId, Option<Vec<f32>>)]) -> Result<usize, IndexError> {
-        let mut writer = self.writer()?;
+        let mut writer = self.core.writer()?;
         let view = self.view();
-        let mut writes = self.store.batch();
+        let mut writes = self.core.store.batch();
         let mut statics = StaticRows::new(&writer.state);
         let mut kept = 0;
-        for (doc, vector) in rows.iter().filter(|(doc, _)| view.live_vector(*doc).is_some()) {
+        for (doc, vector) in rows.iter().filter(|(doc, _)| view.lives(*doc)) {
             kept += 1;
             match vector {
                 Some(vector) => {
@@ -133,14 +136,14 @@ impl Index {
 
     /// Drops all static vectors, so that those of another model, and of another length, may come.
     pub fn clear_static(&self) -> Result<(), IndexError> {
-        let mut writer = self.writer()?;
+        let mut writer = self.core.writer()?;
         let mut state = writer.state;
         if state.static_dimension == 0 {
             return Ok(());
         }
         state.static_dimension = 0;
         state.static_version += 1;
-        let mut writes = self.store.batch();
+        let mut writes = self.core.store.batch();
         writes.delete_range(Family::Static, &[], &END);
         self.commit_static(&mut writer, writes, state)
     }
@@ -155,7 +158,7 @@ impl Index {
         writes.put_state(&state);
         writes.commit()?;
         writer.state = state;
-        self.publish(View { static_version: state.static_version, ..View::clone(&self.view()) });
+        self.core.publish(View { static_version: state.static_version, ..View::clone(&self.view()) });
         Ok(())
     }
 
@@ -186,9 +189,11 @@ impl StaticVectors {
         self.ids.iter().copied().map(DocId)
     }
 
-    /// The vector of a product.
-    pub fn vector(&self, doc: DocId) -> Option<&[f32]> {
-        row((&self.ids, &self.vectors), self.dimension, doc.0)
+    /// The vector of a product, as rounded to half precision.
+    pub fn vector(&self, doc: DocId) -> Option<Vec<f32>> {
+        let at = self.ids.binary_search(&doc.0).ok()?;
+        let row = self.vectors.get(at * self.dimension..(at + 1) * self.dimension)?;
+        Some(row.iter().map(|value| value.to_f32()).collect())
     }
 }
 
@@ -206,7 +211,8 @@ impl NearestNeighbors for StaticVectors {
     ) -> Result<Vec<Neighbor>, NearestError> {
         self.check_query(query)?;
         let accepts = |doc| allowed.is_none_or(|set| set.contains(doc));
-        let (top, _) = scan(&[(&self.ids, &self.vectors)], query, k, accepts);
+        let part = Part { ids: &self.ids, vectors: Vectors::Memory(&self.vectors) };
+        let (top, _) = scan(&[part], query, k, accepts)?;
         Ok(finish(top.into_sorted()))
     }
 }

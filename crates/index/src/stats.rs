@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::Strategy;
 use crate::index::Index;
+use crate::live::LiveGraph;
 
 /// What an index holds, and where.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,11 +45,15 @@ pub struct SegmentStats {
     pub vectors: usize,
     /// Deleted ones of them.
     pub deleted: usize,
+    /// Nodes of its graph: distinct vectors, as far as their codes tell.
+    pub nodes: usize,
     /// Layers of its graph.
-    pub layers: u32,
-    /// Bytes of its file.
+    pub layers: usize,
+    /// Candidates that a walk for ten results keeps.
+    pub ef: usize,
+    /// Bytes of its files.
     pub bytes: u64,
-    /// False if it is held in memory because its file can't be used.
+    /// False if it is held in memory because its files can't be used.
     pub mapped: bool,
 }
 
@@ -88,10 +93,10 @@ impl Index {
             |ids: &[u32]| ids.iter().filter(|id| view.dead.contains(xunpin_core::DocId(**id))).count();
         Stats {
             products: view.products,
-            dimension: view.dimension,
+            dimension: view.dimension(),
             generation: view.generation,
-            format_version: self.manifest.format_version,
-            created_by: self.manifest.created_by.clone(),
+            format_version: self.core.manifest.format_version,
+            created_by: self.core.manifest.created_by.clone(),
             next_doc: view.next_doc,
             segments: view
                 .segments
@@ -100,7 +105,9 @@ impl Index {
                     number: s.record().number,
                     vectors: s.ids().len(),
                     deleted: deleted(s.ids()),
-                    layers: s.record().layers,
+                    nodes: s.record().nodes(),
+                    layers: s.record().layer_nodes.len(),
+                    ef: s.width(10),
                     bytes: s.size() as u64,
                     mapped: s.is_mapped(),
                 })
@@ -108,15 +115,15 @@ impl Index {
             tail: TailStats {
                 vectors: view.tail.rows(),
                 deleted: view.tail.dead_rows(&view.dead),
-                in_graph: view.tail.graph().map_or(0, |live| live.graph.len()),
+                in_graph: view.tail.graph().map_or(0, LiveGraph::len),
             },
             tombstones: view.dead.len(),
             strategy: self.plan(&view, None),
             bytes: ByteStats {
-                db: folder_size(&self.folder.db()),
-                graph: folder_size(&self.folder.graph()),
-                lexical: folder_size(&self.folder.lexical()),
-                word2vec: folder_size(&self.folder.word2vec()),
+                db: folder_size(&self.core.folder.db()),
+                graph: folder_size(&self.core.folder.graph()),
+                lexical: folder_size(&self.core.folder.lexical()),
+                word2vec: folder_size(&self.core.folder.word2vec()),
                 total: folder_size(self.path()),
             },
         }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Direction, FlushOptions, IteratorMode, LogLevel, Options, Snapshot, WriteBatch, WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
+    CompactOptions, DB, DBCompressionType, DBRecoveryMode, Direction, FlushOptions, IteratorMode, LogLevel,
+    Options, Snapshot, WriteBatch, WriteOptions,
 };
 use xunpin_core::DocId;
 
@@ -152,6 +153,19 @@ impl Store {
         }
     }
 
+    /// Gives the disk what deleted and overwritten rows take. Reads and writes go on meanwhile.
+    pub(crate) fn compact(&self) -> Result<(), IndexError> {
+        let families: Vec<&ColumnFamily> = Family::ALL.into_iter().filter_map(|f| self.family(f)).collect();
+        self.db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(|e| self.failed(e))?;
+        let mut options = CompactOptions::default();
+        // Also where nothing lies above: rows deleted since are in the lowest level.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for family in families {
+            self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
+        }
+        Ok(())
+    }
+
     /// [`Moment::scan`] of now.
     pub(crate) fn scan(
         &self,
@@ -182,7 +196,7 @@ impl Store {
         self.moment().state()
     }
 
-    /// The frozen segments, by number.
+    /// The frozen segments, in the order of their DocIds.
     pub(crate) fn segments(&self) -> Result<Vec<SegmentRecord>, IndexError> {
         let mut found: Vec<SegmentRecord> = Vec::new();
         self.scan(Family::Meta, SEGMENT_PREFIX, |key, json| {
@@ -194,6 +208,7 @@ impl Store {
             found.push(record);
             Ok(ControlFlow::Continue(()))
         })?;
+        found.sort_by_key(|record| (record.first_doc, record.end_doc));
         Ok(found)
     }
 
@@ -300,6 +315,16 @@ impl Writes<'_> {
         // Numbers only.
         let json = serde_json::to_vec(record).expect("numbers are JSON");
         self.put(Family::Meta, &record::meta_key(SEGMENT_PREFIX, record.number), &json);
+    }
+
+    /// Removes a segment's record and adjacency.
+    pub(crate) fn delete_segment(&mut self, record: &SegmentRecord) {
+        self.delete_range(
+            Family::Graph,
+            &record::chunk_key(record.number, 0),
+            &record::chunk_key(record.number, u32::MAX),
+        );
+        self.delete(Family::Meta, &record::meta_key(SEGMENT_PREFIX, record.number));
     }
 
     /// Writes the batch; it is durable when this returns.

@@ -1,30 +1,63 @@
 use std::sync::Arc;
 
+use half::f16;
 use xunpin_core::{DocId, DocSet};
+use xunpin_hnsw::{CodeBuffer, Coder};
 
 use crate::IndexOptions;
-use crate::builder::GraphBuilder;
-use crate::scan::row;
+use crate::live::LiveGraph;
+use crate::record;
+use crate::scan::{Part, Vectors};
 
 /// Blocks smaller than this are joined with the next batch, so that many small batches don't make many blocks.
 const BLOCK_ROWS: usize = 1_024;
 
-/// Most vectors a live graph makes room for before it has them.
-const EXPECTED: usize = 1 << 16;
-
-/// Vectors of rising DocIds, one after the other. Never changed once others can see it.
-#[derive(Default)]
+/// Vectors of rising DocIds, one after the other, and their codes. Never changed once others can see it.
+#[derive(Clone, Default)]
 pub(crate) struct Block {
     pub(crate) ids: Vec<u32>,
-    pub(crate) vectors: Vec<f32>,
+    vectors: Vec<f16>,
+    codes: CodeBuffer,
 }
 
-/// A graph of the newest vectors, which takes more while it is searched. Because of that a reader may find numbers
-/// in it that are newer than its view, and must leave them out.
-pub(crate) struct LiveGraph {
-    pub(crate) graph: GraphBuilder,
-    /// It holds every vector of the tail from this DocId on.
-    pub(crate) first: u32,
+impl Block {
+    pub(crate) fn new(coder: &Coder) -> Self {
+        Self { codes: CodeBuffer::new(coder), ..Self::default() }
+    }
+
+    /// Appends a vector as it is stored; false, and nothing is appended, where it has the wrong length. `id` is higher than
+    /// those before.
+    pub(crate) fn push(&mut self, coder: &Coder, id: u32, stored: &[u8]) -> bool {
+        let mut values = Vec::with_capacity(coder.dimension());
+        if !record::decode_vector(stored, coder.dimension(), &mut values) {
+            return false;
+        }
+        self.ids.push(id);
+        self.vectors.extend(stored.as_chunks::<2>().0.iter().map(|half| f16::from_le_bytes(*half)));
+        self.codes.push(coder, &values);
+        true
+    }
+
+    /// Appends the rows of another block from row `from` on that `keep` lets in.
+    fn take(&mut self, other: &Self, from: usize, dimension: usize, keep: impl Fn(u32) -> bool) {
+        let codes = other.codes.codes();
+        for (at, &id) in other.ids.iter().enumerate().skip(from).filter(|(_, id)| keep(**id)) {
+            self.ids.push(id);
+            self.vectors.extend_from_slice(&other.vectors[at * dimension..(at + 1) * dimension]);
+            self.codes.push_code(codes.row(at as u32));
+        }
+    }
+
+    /// Its ids and vectors.
+    pub(crate) fn part(&self) -> Part<'_> {
+        Part { ids: &self.ids, vectors: Vectors::Memory(&self.vectors) }
+    }
+
+    /// Each id with its code.
+    pub(crate) fn coded(&self) -> impl Iterator<Item = (u32, &[i8])> {
+        let codes = self.codes.codes();
+        self.ids.iter().enumerate().map(move |(at, id)| (*id, codes.row(at as u32)))
+    }
 }
 
 /// The live part: what came since the last freeze. Cloning it is cheap, and a clone stays as it is.
@@ -49,57 +82,64 @@ impl Tail {
         self.rows
     }
 
-    /// The graph, if it holds the whole tail.
-    pub(crate) fn complete_graph(&self) -> Option<&LiveGraph> {
-        self.graph().filter(|live| live.graph.len() == self.rows)
-    }
-
-    /// The tail with `block` after it. With `options.live_graph_at` vectors from `graph_from` on, those are put into
-    /// a graph; one that exists takes the block's.
-    pub(crate) fn with(&self, block: Block, graph_from: u32, options: &IndexOptions) -> Self {
+    /// The tail with `block` after it. Once it holds `options.live_graph_at` vectors, what comes goes into a graph.
+    pub(crate) fn with(&self, block: Block, options: &IndexOptions) -> Self {
         let mut tail = self.clone();
-        if block.ids.is_empty() {
-            return tail;
-        }
+        let Some(&first) = block.ids.first() else { return tail };
         tail.rows += block.ids.len();
-        match &tail.graph {
-            Some(live) => live.graph.insert(&rows(&block, options.dimension).collect::<Vec<_>>()),
-            None => {
-                let parts = tail.blocks.iter().map(Arc::as_ref).chain([&block]);
-                let new: Vec<_> = parts
-                    .flat_map(|b| rows(b, options.dimension))
-                    .filter(|(id, _)| *id >= graph_from)
-                    .collect();
-                if new.len() >= options.live_graph_at {
-                    let graph = GraphBuilder::new(options, options.freeze_at.min(EXPECTED));
-                    graph.insert(&new);
-                    tail.graph = Some(Arc::new(LiveGraph { graph, first: graph_from }));
-                }
-            }
+        if tail.graph.is_none() && tail.rows > options.live_graph_at {
+            tail.graph = Some(Arc::new(LiveGraph::new(options, first)));
         }
-        tail.push(block);
+        if let Some(live) = &tail.graph {
+            live.insert(&block.coded().collect::<Vec<_>>());
+        }
+        tail.push(block, options.dimension);
         tail
     }
 
     /// A tail without a graph, of what was stored.
-    pub(crate) fn from_blocks(blocks: impl IntoIterator<Item = Block>) -> Self {
+    pub(crate) fn from_blocks(blocks: impl IntoIterator<Item = Block>, dimension: usize) -> Self {
         let mut tail = Self::default();
         for block in blocks.into_iter().filter(|b| !b.ids.is_empty()) {
             tail.rows += block.ids.len();
-            tail.push(block);
+            tail.push(block, dimension);
         }
         tail
     }
 
-    fn push(&mut self, mut block: Block) {
-        if let Some(last) = self.blocks.last()
-            && last.ids.len() + block.ids.len() <= BLOCK_ROWS
-        {
-            block.ids.splice(..0, last.ids.iter().copied());
-            block.vectors.splice(..0, last.vectors.iter().copied());
-            self.blocks.pop();
+    fn push(&mut self, block: Block, dimension: usize) {
+        match self.blocks.last() {
+            Some(last) if last.ids.len() + block.ids.len() <= BLOCK_ROWS => {
+                let mut joined = Block::clone(last);
+                joined.take(&block, 0, dimension, |_| true);
+                self.blocks.pop();
+                self.blocks.push(Arc::new(joined));
+            }
+            _ => self.blocks.push(Arc::new(block)),
         }
-        self.blocks.push(Arc::new(block));
+    }
+
+    /// The tail from DocId `first` on, without those that `skip` names. Its graph stays if nothing of it goes.
+    pub(crate) fn after(&self, first: u32, skip: &DocSet, coder: &Coder) -> Self {
+        let keeps = |id: u32| id >= first && !skip.contains(DocId(id));
+        let mut tail = Self::default();
+        for block in &self.blocks {
+            let kept = block.ids.iter().filter(|id| keeps(**id)).count();
+            tail.rows += kept;
+            if kept == block.ids.len() {
+                tail.blocks.push(block.clone());
+            } else if kept > 0 {
+                let mut rest = Block::new(coder);
+                rest.take(block, 0, coder.dimension(), keeps);
+                tail.blocks.push(Arc::new(rest));
+            }
+        }
+        let graph = self.graph.as_ref().filter(|live| {
+            let held = self.ids().filter(|id| *id >= live.first);
+            held.into_iter().all(keeps)
+        });
+        tail.graph = graph.cloned();
+        tail
     }
 
     /// How many of its vectors are deleted.
@@ -112,48 +152,57 @@ impl Tail {
         self.blocks.iter().flat_map(|b| b.ids.iter().copied())
     }
 
-    /// Its vectors as one block, without those that `skip` names.
-    pub(crate) fn collect(&self, dimension: usize, skip: &DocSet) -> Block {
-        let mut all = Block::default();
-        for block in &self.blocks {
-            for (id, vector) in rows(block, dimension).filter(|(id, _)| !skip.contains(DocId(*id))) {
-                all.ids.push(id);
-                all.vectors.extend_from_slice(vector);
-            }
-        }
-        all
-    }
-
     /// The vector of `id`.
-    pub(crate) fn vector(&self, id: u32, dimension: usize) -> Option<&[f32]> {
+    pub(crate) fn vector(&self, id: u32, dimension: usize) -> Option<&[f16]> {
         let block = self.blocks.partition_point(|b| b.ids.first().is_some_and(|first| *first <= id));
         let block = self.blocks.get(block.checked_sub(1)?)?;
-        row((&block.ids, &block.vectors), dimension, id)
+        let at = block.ids.binary_search(&id).ok()?;
+        block.vectors.get(at * dimension..(at + 1) * dimension)
     }
-}
-
-fn rows(block: &Block, dimension: usize) -> impl Iterator<Item = (u32, &[f32])> {
-    block.ids.iter().copied().zip(block.vectors.chunks_exact(dimension))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn block(ids: std::ops::Range<u32>) -> Block {
-        Block { vectors: ids.clone().flat_map(|i| [i as f32, 0.5]).collect(), ids: ids.collect() }
+    fn block(coder: &Coder, ids: std::ops::Range<u32>) -> Block {
+        let mut block = Block::new(coder);
+        for id in ids {
+            assert!(block.push(coder, id, &record::encode_vector(&[id as f32 / 4_096.0, 0.5])));
+        }
+        assert!(!block.push(coder, 9_999, &[0; 3]));
+        block
     }
 
     #[test]
     fn small_blocks_are_joined_and_old_clones_keep_theirs() {
-        let options = IndexOptions::new(2);
-        let one = Tail::default().with(block(0..10), 0, &options);
-        let two = one.with(block(15..20), 0, &options).with(block(100..2_000), 0, &options);
+        let (options, coder) = (IndexOptions::new(2), Coder::new(2));
+        let one = Tail::default().with(block(&coder, 0..10), &options);
+        let two = one.with(block(&coder, 15..20), &options).with(block(&coder, 100..2_000), &options);
         assert_eq!((one.blocks().len(), one.rows()), (1, 10));
         assert_eq!((two.blocks().len(), two.rows()), (2, 1_915));
-        assert_eq!(two.vector(17, 2), Some(&[17.0, 0.5][..]));
-        assert_eq!(two.vector(1_999, 2), Some(&[1_999.0, 0.5][..]));
-        assert_eq!((two.vector(12, 2), two.vector(5_000, 2), one.vector(17, 2)), (None, None, None));
+        let value = |tail: &Tail, id| tail.vector(id, 2).map(|vector| (vector[0].to_f32() * 4_096.0) as u32);
+        assert_eq!((value(&two, 17), value(&two, 1_999)), (Some(17), Some(1_999)));
+        assert_eq!((value(&two, 12), value(&two, 5_000), value(&one, 17)), (None, None, None));
         assert!(two.ids().is_sorted());
+
+        let dead: DocSet = [16, 150].into_iter().map(DocId).collect();
+        let rest = two.after(15, &dead, &coder);
+        assert_eq!((rest.rows(), rest.ids().next(), value(&rest, 16)), (1_903, Some(15), None));
+        assert_eq!((value(&rest, 17), value(&rest, 151), value(&two, 16)), (Some(17), Some(151), Some(16)));
+        assert!(rest.blocks().iter().all(|b| b.coded().count() == b.ids.len()));
+    }
+
+    #[test]
+    fn the_graph_goes_with_what_it_holds() {
+        let mut options = IndexOptions::new(2);
+        options.live_graph_at = 20;
+        let coder = Coder::new(2);
+        let tail = Tail::default().with(block(&coder, 0..20), &options);
+        assert!(tail.graph().is_none());
+        let tail = tail.with(block(&coder, 20..30), &options).with(block(&coder, 30..40), &options);
+        assert_eq!(tail.graph().map(|live| (live.first, live.len())), Some((20, 20)));
+        assert!(tail.after(20, &DocSet::new(), &coder).graph().is_some());
+        assert!(tail.after(21, &DocSet::new(), &coder).graph().is_none());
     }
 }

@@ -49,13 +49,18 @@ impl Top {
         }
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.heap.len() >= self.limit
+    /// Neighbours it keeps at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
-    /// The worst kept.
-    pub(crate) fn worst(&self) -> Option<Neighbor> {
-        self.heap.peek().map(|worst| worst.0)
+    /// Neighbours it keeps.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.heap.len() >= self.limit
     }
 
     /// Keeps what is best of both.
@@ -68,24 +73,6 @@ impl Top {
     /// The neighbours kept, best first.
     pub(crate) fn into_sorted(self) -> Vec<Neighbor> {
         self.heap.into_sorted_vec().into_iter().map(|ranked| ranked.0).collect()
-    }
-}
-
-/// Candidates waiting to be visited, the best first.
-#[derive(Default)]
-pub(crate) struct Frontier(BinaryHeap<std::cmp::Reverse<Ranked>>);
-
-impl Frontier {
-    pub(crate) fn push(&mut self, neighbor: Neighbor) {
-        self.0.push(std::cmp::Reverse(Ranked(neighbor)));
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Neighbor> {
-        self.0.pop().map(|best| best.0.0)
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
     }
 }
 

@@ -8,7 +8,8 @@ use crate::IndexError;
 use crate::batch::NORM_TOLERANCE;
 use crate::index::Index;
 use crate::record::{self, Entry};
-use crate::segment::{NONE, Segment};
+use crate::sample::displaced;
+use crate::segment::Segment;
 use crate::store::Family;
 use crate::view::{ExactScan, GraphSearch, View};
 
@@ -123,8 +124,6 @@ const KEPT: usize = 1_000;
 /// Size and depth of the recall sample.
 const SAMPLE: usize = 100;
 const DEPTH: usize = 10;
-/// Length of the displacement of the sample's queries.
-const JITTER: f32 = 0.25;
 
 impl Index {
     /// Reads everything and checks that it fits together: rows against rows, products and vectors against the rules,
@@ -132,7 +131,7 @@ impl Index {
     /// `hash`, if given, is the caller's content hash, compared with the stored one. Writes nothing; batches wait.
     pub fn verify(&self, hash: Option<&dyn Fn(&Product) -> u128>) -> VerifyReport {
         // Held so that the store and the view stay those of one generation.
-        let _writer = self.writer.as_ref().map(|w| w.lock());
+        let _writer = self.core.writer.as_ref().map(|w| w.lock());
         let view = self.view();
         let mut check = Check { index: self, view: &view, report: VerifyReport::default() };
         let listed = check.ids();
@@ -162,7 +161,7 @@ impl Check<'_> {
     /// Reads a whole family; what RocksDB can't read is reported.
     fn scan(&mut self, family: Family, mut visit: impl FnMut(&mut VerifyReport, &[u8], &[u8])) {
         let report = &mut self.report;
-        let read = self.index.store.scan(family, &[], |key, value| {
+        let read = self.index.core.store.scan(family, &[], |key, value| {
             visit(report, key, value);
             Ok(ControlFlow::Continue(()))
         });
@@ -251,7 +250,8 @@ impl Check<'_> {
     fn vectors(&mut self, listed: &DocSet) {
         let view = self.view;
         let mut seen = DocSet::new();
-        let mut vector = Vec::with_capacity(view.dimension);
+        let dimension = view.dimension();
+        let mut vector = Vec::with_capacity(dimension);
         let mut count = 0;
         self.scan(Family::Vectors, |report, key, value| {
             count += 1;
@@ -263,13 +263,15 @@ impl Check<'_> {
                 report.add(inconsistent(doc, "its vector must have either a product or a tombstone"));
             }
             vector.clear();
-            if !record::decode_vector(value, view.dimension, &mut vector) {
+            if !record::decode_vector(value, dimension, &mut vector) {
                 return report.add(inconsistent(doc, "its vector has the wrong length"));
             }
             if let Some(norm) = wrong_norm(&vector) {
                 report.add(inconsistent(doc, &format!("its vector has length {norm}, not 1")));
             }
-            if view.vector(doc) != Some(vector.as_slice()) {
+            let searched =
+                view.vector(doc).ok().flatten().map(|searched| searched.iter().map(|v| v.to_le_bytes()));
+            if !searched.is_some_and(|searched| searched.eq(value.as_chunks::<2>().0.iter().copied())) {
                 report.add(inconsistent(doc, "the searched vector is not the stored one"));
             }
         });
@@ -285,7 +287,7 @@ impl Check<'_> {
     }
 
     fn static_vectors(&mut self, listed: &DocSet) {
-        let state = self.index.store.state();
+        let state = self.index.core.store.state();
         let Some(state) = self.readable("meta", state) else { return };
         let mut vector = Vec::new();
         let mut count = 0;
@@ -333,7 +335,7 @@ impl Check<'_> {
 
     fn segment(&mut self, segment: &Segment) {
         let number = segment.record().number;
-        let stored = self.index.store.adjacency(segment.record());
+        let stored = self.index.core.store.adjacency(segment.record());
         let Some(stored) = self.readable("graph", stored) else { return };
         let mut add = |reason: String| self.report.add(Problem::Segment { segment: number, reason });
         match stored {
@@ -341,31 +343,8 @@ impl Check<'_> {
             Ok(_) => add("the stored adjacency is not the searched one".into()),
             Err(reason) => add(reason),
         }
-        if !segment.vectors_intact() {
-            add("its vectors fail their checksum".into());
-        }
-        let record = segment.record();
-        let range = record.first_doc..record.end_doc;
-        if !segment.ids().is_sorted_by(|a, b| a < b) || !segment.ids().iter().all(|id| range.contains(id)) {
-            add("its internal numbers are not rising or leave its range".into());
-        }
-        if record.entry >= record.nodes {
-            add("its entry is no node".into());
-        }
-        // Rising, so that following them ends.
-        let twins = (0u32..).zip(segment.twins()).filter(|(_, twin)| **twin != NONE);
-        for (node, twin) in twins.filter(|(node, twin)| *twin <= node || **twin >= record.nodes) {
-            add(format!("node {node} has the twin {twin}, which can't be"));
-        }
-        let outside = |row: &[u32]| row.iter().any(|n| *n >= record.nodes);
-        for node in (0..record.nodes).filter(|node| outside(segment.row0(*node))) {
-            add(format!("node {node} has a neighbour that is no node"));
-        }
-        for layer in 1..record.layers as usize {
-            let nodes = segment.layer_nodes(layer);
-            for node in nodes.iter().filter(|n| **n >= record.nodes || outside(segment.row(layer, **n))) {
-                add(format!("node {node} of layer {layer} or a neighbour of it is no node"));
-            }
+        if let Some(reason) = segment.damage() {
+            add(reason);
         }
     }
 
@@ -375,7 +354,7 @@ impl Check<'_> {
             self.scan(family, |_, _, _| {});
         }
         self.journal();
-        let state = self.index.store.state();
+        let state = self.index.core.store.state();
         if let Some(state) = self.readable("meta", state)
             && (state.generation, state.next_doc) != (self.view.generation, self.view.next_doc)
         {
@@ -406,14 +385,12 @@ fn recall(view: &View) -> (Option<f64>, usize) {
     let ids: Vec<u32> = view.live_ids().collect();
     let view = std::sync::Arc::new(view.clone());
     let (exact, graph) = (ExactScan::new(view.clone()), GraphSearch::new(view.clone(), None));
-    let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
     let (mut wanted, mut found, mut queries) = (0, 0, 0);
     for id in ids.iter().step_by(ids.len().div_ceil(SAMPLE).max(1)) {
-        let Some(vector) = view.vector(DocId(*id)) else { continue };
-        let scale = JITTER * (3.0 / view.dimension as f32).sqrt();
-        let mut query: Vec<f32> = vector.iter().map(|v| v + scale * noise.next()).collect();
-        let norm = query.iter().map(|v| v * v).sum::<f32>().sqrt();
-        query.iter_mut().for_each(|v| *v /= norm);
+        let Ok(Some(vector)) = view.vector(DocId(*id)) else { continue };
+        let vector: Vec<f32> = vector.iter().map(|v| v.to_f32()).collect();
+        // Another seed than the one that widths were measured with.
+        let query = displaced(&vector, !u64::from(*id));
         let (Ok(truth), Ok(got)) = (exact.nearest(&query, DEPTH, None), graph.nearest(&query, DEPTH, None))
         else {
             continue;
@@ -425,16 +402,4 @@ fn recall(view: &View) -> (Option<f64>, usize) {
         found += got.iter().filter(|n| n.score >= worst).count();
     }
     ((wanted > 0).then(|| found as f64 / wanted as f64), queries)
-}
-
-/// Xorshift (Marsaglia 2003): numbers from -1 to 1, the same each time.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> f32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    }
 }

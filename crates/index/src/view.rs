@@ -1,19 +1,23 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use half::f16;
 use xunpin_core::{DocId, DocSet, NearestError, NearestNeighbors, Neighbor};
+use xunpin_hnsw::Coder;
+use xunpin_kernels::Isa;
+use xunpin_kernels::product::{dot_f16, dot_i8};
 
-use crate::distance::dot;
-use crate::scan::{Part, row, scan};
-use crate::segment::Segment;
-use crate::tail::{LiveGraph, Tail};
+use crate::live::LiveGraph;
+use crate::scan::{Part, Vectors, scan};
+use crate::segment::{Accept, Query, Segment, rescored};
+use crate::tail::{Block, Tail};
 use crate::top::{Top, finish};
 
 /// What a reader sees: the index after one batch. Nothing in it changes, but for the live graph, whose newer numbers
 /// are left out.
 #[derive(Clone)]
 pub(crate) struct View {
-    pub(crate) dimension: usize,
+    pub(crate) coder: Arc<Coder>,
     pub(crate) generation: u64,
     pub(crate) products: usize,
     pub(crate) static_version: u64,
@@ -40,83 +44,122 @@ pub struct GraphSearch {
     ef: Option<usize>,
 }
 
-/// Candidates a walk keeps unless told otherwise; chosen so that 98 of 100 of the true first ten are found.
-const DEFAULT_EF: usize = 128;
+/// Candidates that a walk of the live graph keeps at least.
+const LIVE_EF: usize = 128;
 
 impl View {
-    fn accepts(&self, id: u32, allowed: Option<&DocSet>) -> bool {
-        let id = DocId(id);
-        !self.dead.contains(id) && allowed.is_none_or(|set| set.contains(id))
+    pub(crate) fn dimension(&self) -> usize {
+        self.coder.dimension()
     }
 
-    fn scan(&self, parts: &[Part<'_>], query: &[f32], k: usize, allowed: Option<&DocSet>) -> (Top, usize) {
-        scan(parts, query, k, |doc| self.accepts(doc.0, allowed))
+    fn accept<'a>(&'a self, allowed: Option<&'a DocSet>) -> Accept<'a> {
+        Accept { allowed, dead: &self.dead }
     }
 
-    fn tail_parts(&self, range: Range<u32>) -> Vec<Part<'_>> {
-        let blocks = self.tail.blocks().iter().map(|b| {
-            let start = b.ids.partition_point(|id| *id < range.start);
-            let end = b.ids.partition_point(|id| *id < range.end);
-            (&b.ids[start..end], &b.vectors[start * self.dimension..end * self.dimension])
-        });
-        blocks.filter(|(ids, _)| !ids.is_empty()).collect()
+    fn scan_all(
+        &self,
+        query: &[f32],
+        k: usize,
+        allowed: Option<&DocSet>,
+    ) -> Result<(Top, usize), NearestError> {
+        let segments =
+            self.segments.iter().map(|s| Part { ids: s.ids(), vectors: Vectors::File(s.vectors(), 0) });
+        let tail = self.tail.blocks().iter().map(|block| block.part());
+        let accept = self.accept(allowed);
+        scan(&segments.chain(tail).collect::<Vec<_>>(), query, k, |doc| accept.takes(doc.0))
     }
 
-    fn scan_all(&self, query: &[f32], k: usize, allowed: Option<&DocSet>) -> (Top, usize) {
-        let mut parts: Vec<_> = self.segments.iter().map(|s| (s.ids(), s.vectors())).collect();
-        parts.extend(self.tail_parts(0..u32::MAX));
-        self.scan(&parts, query, k, allowed)
-    }
-
-    fn walk(&self, query: &[f32], k: usize, ef: usize, allowed: Option<&DocSet>) -> (Top, usize) {
+    fn walk(
+        &self,
+        values: &[f32],
+        k: usize,
+        ef: Option<usize>,
+        allowed: Option<&DocSet>,
+    ) -> Result<(Top, usize), NearestError> {
+        let query = Query::new(&self.coder, values);
+        let accept = self.accept(allowed);
         let (mut top, mut scanned) = (Top::new(k), 0);
-        let mut take = |(part, n): (Top, usize)| {
+        for segment in &self.segments {
+            let (part, n) = segment.search(&query, k, ef, accept)?;
             top.merge(part);
             scanned += n;
-        };
-        for segment in &self.segments {
-            take(segment.search(query, k, ef, &|id| self.accepts(id, allowed)));
         }
         // hnsw_rs stops early when a filter refuses what it meets, so a filtered search scans the tail instead.
-        match self.tail.graph().filter(|_| allowed.is_none()) {
-            Some(live) => {
-                take(self.scan(&self.tail_parts(0..live.first), query, k, None));
-                take(self.walk_live(query, k, ef, live));
-            }
-            None => take(self.scan(&self.tail_parts(0..u32::MAX), query, k, allowed)),
+        let live = self.tail.graph().filter(|_| allowed.is_none());
+        scanned += self.scan_tail(&query, 0..live.map_or(u32::MAX, |live| live.first), accept, &mut top);
+        if let Some(live) = live {
+            let ef = ef.unwrap_or_else(|| LIVE_EF.max(2 * k)).max(k);
+            scanned += self.walk_live(&query, ef, live, accept, &mut top);
         }
-        (top, scanned)
+        Ok((top, scanned))
     }
 
-    fn walk_live(&self, query: &[f32], k: usize, ef: usize, live: &LiveGraph) -> (Top, usize) {
-        let found = live.graph.search(query, ef);
-        let mut top = Top::new(k);
-        let mut kept = 0;
-        for id in found.iter().copied().filter(|id| *id < self.next_doc && self.accepts(*id, None)) {
-            if let Some(vector) = self.tail.vector(id, self.dimension) {
-                kept += 1;
-                top.offer(Neighbor { id: DocId(id), score: dot(query, vector) });
+    /// Looks at the codes of a range of the tail, and at the vectors of the best. How many codes it looked at.
+    fn scan_tail(&self, query: &Query<'_>, range: Range<u32>, accept: Accept<'_>, top: &mut Top) -> usize {
+        let isa = Isa::detect();
+        let limit = top.limit();
+        let mut best = Top::new(rescored(limit, usize::MAX));
+        let mut scanned = 0;
+        let inside = |block: &&Arc<Block>| {
+            block.ids.first().is_some_and(|first| *first < range.end)
+                && block.ids.last().is_some_and(|last| *last >= range.start)
+        };
+        for block in self.tail.blocks().iter().filter(inside) {
+            for (id, code) in block.coded().filter(|(id, _)| range.contains(id) && accept.takes(*id)) {
+                scanned += 1;
+                let score = dot_i8(isa, &query.code, code) as f32;
+                best.offer(Neighbor { id: DocId(id), score });
             }
         }
-        if kept < k && kept < live.graph.len() {
+        self.rescore_tail(query, best.into_sorted().into_iter().map(|n| n.id.0), top);
+        scanned
+    }
+
+    fn rescore_tail(&self, query: &Query<'_>, ids: impl Iterator<Item = u32>, top: &mut Top) {
+        let isa = Isa::detect();
+        for id in ids {
+            if let Some(vector) = self.tail.vector(id, self.dimension()) {
+                top.offer(Neighbor { id: DocId(id), score: dot_f16(isa, query.values, vector) });
+            }
+        }
+    }
+
+    fn walk_live(
+        &self,
+        query: &Query<'_>,
+        ef: usize,
+        live: &LiveGraph,
+        accept: Accept<'_>,
+        top: &mut Top,
+    ) -> usize {
+        let found = live.search(&query.code, ef);
+        let kept: Vec<u32> =
+            found.iter().copied().filter(|id| *id < self.next_doc && accept.takes(*id)).collect();
+        if kept.len() < top.limit() && kept.len() < live.len() {
             // Deleted or newer vectors took the places of wanted ones.
-            return self.scan(&self.tail_parts(live.first..u32::MAX), query, k, None);
+            return found.len() + self.scan_tail(query, live.first..u32::MAX, accept, top);
         }
-        (top, found.len())
+        self.rescore_tail(query, kept.into_iter(), top);
+        found.len()
     }
 
-    /// The vector of `doc`, deleted or not.
-    pub(crate) fn vector(&self, doc: DocId) -> Option<&[f32]> {
+    /// The vector of `doc`, deleted or not. The error is a file's that the disk has changed.
+    pub(crate) fn vector(&self, doc: DocId) -> Result<Option<&[f16]>, NearestError> {
         let segment = self.segments.partition_point(|s| s.record().end_doc <= doc.0);
         match self.segments.get(segment) {
-            Some(segment) => row((segment.ids(), segment.vectors()), self.dimension, doc.0),
-            None => self.tail.vector(doc.0, self.dimension),
+            Some(segment) => segment.row_of(doc.0).map(|row| segment.vectors().row(row)).transpose(),
+            None => Ok(self.tail.vector(doc.0, self.dimension())),
         }
     }
 
-    /// The vector of `doc`, if it is not deleted.
-    pub(crate) fn live_vector(&self, doc: DocId) -> Option<&[f32]> {
-        if self.dead.contains(doc) { None } else { self.vector(doc) }
+    /// True if the index holds `doc` and it is not deleted.
+    pub(crate) fn lives(&self, doc: DocId) -> bool {
+        let segment = self.segments.partition_point(|s| s.record().end_doc <= doc.0);
+        let held = match self.segments.get(segment) {
+            Some(segment) => segment.row_of(doc.0).is_some(),
+            None => self.tail.vector(doc.0, self.dimension()).is_some(),
+        };
+        held && !self.dead.contains(doc)
     }
 
     /// Every stored vector that is not deleted, by DocId.
@@ -144,14 +187,14 @@ impl ExactScan {
         allowed: Option<&DocSet>,
     ) -> Result<(Vec<Neighbor>, usize), NearestError> {
         self.check_query(query)?;
-        let (top, scanned) = self.view.scan_all(query, k, allowed);
+        let (top, scanned) = self.view.scan_all(query, k, allowed)?;
         Ok((finish(top.into_sorted()), scanned))
     }
 }
 
 impl NearestNeighbors for ExactScan {
     fn dimension(&self) -> usize {
-        self.view.dimension
+        self.view.dimension()
     }
 
     fn nearest(
@@ -179,15 +222,14 @@ impl GraphSearch {
         self.check_query(query)?;
         // More candidates than vectors are of no use, and a huge k must not make huge heaps.
         let k = k.min(self.view.products);
-        let ef = self.ef.unwrap_or_else(|| DEFAULT_EF.max(2 * k)).max(k);
-        let (top, scanned) = self.view.walk(query, k, ef, allowed);
+        let (top, scanned) = self.view.walk(query, k, self.ef, allowed)?;
         Ok((finish(top.into_sorted()), scanned))
     }
 }
 
 impl NearestNeighbors for GraphSearch {
     fn dimension(&self) -> usize {
-        self.view.dimension
+        self.view.dimension()
     }
 
     fn nearest(

@@ -12,7 +12,7 @@ pub struct Isa(pub(crate) Kind);
 pub(crate) enum Kind {
     /// What the compiler makes of plain Rust: any processor.
     Plain,
-    /// x86-64 with AVX2 and FMA (2013 and later).
+    /// x86-64 with AVX2, FMA and F16C (2013 and later).
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI (Cascade Lake, Zen 4 and later).
@@ -38,7 +38,7 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             use std::arch::is_x86_feature_detected as has;
-            let avx2 = has!("avx2") && has!("fma");
+            let avx2 = has!("avx2") && has!("fma") && has!("f16c");
             let avx512 = avx2
                 && has!("avx512f")
                 && has!("avx512bw")

@@ -1,8 +1,9 @@
-//! What a transformer needs to run fast on a CPU.
+//! What a transformer, and a search among the vectors that it made, need to run fast on a CPU.
 //!
 //! * [`Int8Matrix`] and [`Bf16Matrix`]: weights of a linear layer in panels that a kernel reads from front to back, also
 //!   straight from a mapped file; [`Activations`]: rows made ready to be multiplied with them.
 //! * [`vector`]: norms, softmax, gates and rotations, one pass over a row each.
+//! * [`product`]: inner products of stored vectors, in 8 bits and in half precision.
 //! * [`attention`]: products of f32 blocks, small and dense.
 //! * [`Crew`]: threads that do one thing together, step by step.
 //!
@@ -16,6 +17,7 @@ mod gate;
 mod int8;
 mod isa;
 mod panels;
+pub mod product;
 mod shared;
 mod team;
 pub mod vector;

@@ -1,16 +1,19 @@
+#![allow(unsafe_code, reason = "mapped files are read as the numbers they hold")]
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use half::f16;
 use memmap2::Mmap;
 
 #[cfg(target_endian = "big")]
 compile_error!("segment files are mapped as they are, which needs a little-endian machine");
 
-/// The bytes of a segment, seen as bytes, words or floats.
+/// The bytes of a segment's file, seen as numbers. Offsets and lengths outside it give what is inside, or nothing.
 pub(super) enum Bytes {
     Mapped(Mmap),
-    Memory(Vec<u32>),
+    Memory(Vec<u64>, usize),
 }
 
 impl Bytes {
@@ -22,15 +25,20 @@ impl Bytes {
         let map = unsafe { Mmap::map(&file)? };
         #[cfg(unix)]
         {
-            // A hint; the walk jumps, so reading ahead would only fill memory.
+            // A hint; walks jump, so reading ahead would only fill memory.
             let _ = map.advise(memmap2::Advice::Random);
         }
         Ok(Self::Mapped(map))
     }
 
-    /// Copies an image whose length is a multiple of 4; a rest is dropped.
+    /// An image of a file in memory.
     pub(super) fn copy(image: &[u8]) -> Self {
-        Self::Memory(image.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect())
+        let words = image.chunks(8).map(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(word)
+        });
+        Self::Memory(words.collect(), image.len())
     }
 
     pub(super) fn is_mapped(&self) -> bool {
@@ -40,18 +48,41 @@ impl Bytes {
     pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
-            // SAFETY: every byte pattern is a u8, whose alignment is 1.
-            Self::Memory(words) => unsafe { words.align_to::<u8>().1 },
+            Self::Memory(words, length) => {
+                // SAFETY: every byte pattern is a u8, whose alignment is 1; the bytes of `words` are `8 * words.len()`.
+                let bytes =
+                    unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), words.len() * 8) };
+                &bytes[..(*length).min(bytes.len())]
+            }
         }
     }
 
-    pub(super) fn words(&self) -> &[u32] {
-        // SAFETY: every bit pattern is a u32. A mapping starts at a page, so no byte is cut off before the first word.
-        unsafe { self.as_bytes().align_to::<u32>().1 }
+    fn part(&self, offset: usize, length: usize) -> &[u8] {
+        let rest = self.as_bytes().get(offset..).unwrap_or_default();
+        &rest[..length.min(rest.len())]
     }
 
-    pub(super) fn floats(&self) -> &[f32] {
-        // SAFETY: every bit pattern is an f32; alignment as for words.
-        unsafe { self.as_bytes().align_to::<f32>().1 }
+    /// `count` words from a byte that is a multiple of 4.
+    #[inline(always)]
+    pub(super) fn words(&self, offset: usize, count: usize) -> &[u32] {
+        debug_assert!(offset.is_multiple_of(4));
+        // SAFETY: every bit pattern is a u32. A mapping starts at a page and memory at a multiple of 8, so no byte is cut off
+        // before the first word.
+        unsafe { self.part(offset, count * 4).align_to::<u32>().1 }
+    }
+
+    /// `count` values of half precision from an even byte.
+    #[inline(always)]
+    pub(super) fn halves(&self, offset: usize, count: usize) -> &[f16] {
+        debug_assert!(offset.is_multiple_of(2));
+        // SAFETY: every bit pattern is an f16; alignment as for words.
+        unsafe { self.part(offset, count * 2).align_to::<f16>().1 }
+    }
+
+    /// `count` codes.
+    #[inline(always)]
+    pub(super) fn codes(&self, offset: usize, count: usize) -> &[i8] {
+        // SAFETY: every bit pattern is an i8, whose alignment is 1.
+        unsafe { self.part(offset, count).align_to::<i8>().1 }
     }
 }

@@ -1,132 +1,136 @@
-use std::cell::RefCell;
+use xunpin_core::{DocId, DocSet, NearestError, Neighbor};
+use xunpin_hnsw::{Coder, Filter};
+use xunpin_kernels::Isa;
+use xunpin_kernels::product::{dot_f16, prefetch};
 
-use xunpin_core::{DocId, Neighbor};
+use super::{NONE, Segment, width};
+use crate::scan::{Part, Vectors, scan};
+use crate::top::Top;
 
-use super::{NONE, Segment};
-use crate::top::{Frontier, Top};
-
-thread_local! {
-    /// Marks are kept from search to search, so that a search neither allocates nor clears them.
-    static WALK: RefCell<Walk> = RefCell::default();
+/// A query, as vectors and as codes want it.
+pub(crate) struct Query<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) code: Vec<i8>,
 }
 
-/// What a walk remembers.
-#[derive(Default)]
-struct Walk {
-    /// The walk that last visited each node, by number.
-    marks: Vec<u32>,
-    epoch: u32,
-    frontier: Frontier,
-}
-
-impl Walk {
-    fn begin(&mut self, nodes: usize) {
-        self.frontier.clear();
-        self.epoch = match self.epoch.checked_add(1) {
-            Some(epoch) => epoch,
-            None => {
-                self.marks.fill(0);
-                1
-            }
-        };
-        if self.marks.len() < nodes {
-            self.marks.resize(nodes, 0);
-        }
-    }
-
-    /// True at the first visit of this walk.
-    fn visit(&mut self, node: u32) -> bool {
-        let mark = &mut self.marks[node as usize];
-        let first = *mark != self.epoch;
-        *mark = self.epoch;
-        first
+impl<'a> Query<'a> {
+    pub(crate) fn new(coder: &Coder, values: &'a [f32]) -> Self {
+        let mut code = vec![0; coder.stride()];
+        coder.encode(values, &mut code);
+        Self { values, code }
     }
 }
+
+/// Which DocIds may be found.
+#[derive(Clone, Copy)]
+pub(crate) struct Accept<'a> {
+    pub(crate) allowed: Option<&'a DocSet>,
+    pub(crate) dead: &'a DocSet,
+}
+
+impl Accept<'_> {
+    #[inline(always)]
+    pub(crate) fn takes(&self, id: u32) -> bool {
+        let id = DocId(id);
+        !self.dead.contains(id) && self.allowed.is_none_or(|set| set.contains(id))
+    }
+}
+
+/// Where fewer than two in five are accepted, the walk looks over the others instead of going through them.
+const OVER_BELOW: (usize, usize) = (2, 5);
+/// So many times the candidates of a walk are compared in the time that it takes.
+const WALK_COST: usize = 12;
+/// Vectors fetched ahead while rescoring.
+const AHEAD: usize = 2;
 
 impl Segment {
-    /// The best `k` accepted vectors among those of a walk that keeps `ef` distinct ones, and how many it looked at.
-    /// Refused nodes are walked through but not returned. Nothing but the arguments decides the result.
+    /// About the best `k` accepted vectors, and how many codes or vectors were looked at. `ef`, if not given, is what reaches
+    /// the recall that the index wants. Nothing but the arguments decides the result.
     pub(crate) fn search(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        ef: Option<usize>,
+        accept: Accept<'_>,
+    ) -> Result<(Top, usize), NearestError> {
+        let range = self.record.first_doc..self.record.end_doc;
+        let rows = self.record.rows as usize;
+        let dead = accept.dead.count_in(range.clone());
+        let candidates = accept.allowed.map_or(rows - dead.min(rows), |set| set.count_in(range));
+        if candidates == 0 || k == 0 {
+            return Ok((Top::new(k), 0));
+        }
+        let ef = ef.unwrap_or_else(|| self.width(k)).max(k);
+        if candidates <= WALK_COST * ef {
+            return self.scan(query.values, k, accept);
+        }
+        let node_accepted = |node: u32| self.rows_of(node).any(|row| accept.takes(self.ids()[row]));
+        let filter = if accept.allowed.is_none() && dead == 0 {
+            Filter::None
+        } else if candidates * OVER_BELOW.1 >= rows * OVER_BELOW.0 {
+            Filter::Through(&node_accepted)
+        } else {
+            Filter::Over(&node_accepted)
+        };
+        let found = self.graph().walk(&query.code, ef, filter);
+        let kept = rescored(k, ef);
+        let best: Vec<usize> = found
+            .nodes
+            .iter()
+            .take(kept)
+            .flat_map(|(node, _)| self.rows_of(*node))
+            .filter(|row| accept.takes(self.ids()[*row]))
+            .collect();
+        let mut top = Top::new(k);
+        self.compare(query, &best, &mut top)?;
+        if !top.is_full() && top.len() < candidates.min(k) {
+            // The filter cut the graph apart.
+            return self.scan(query.values, k, accept);
+        }
+        Ok((top, found.scanned))
+    }
+
+    /// Candidates that a walk for `k` results keeps to reach the recall that the index wants.
+    pub(crate) fn width(&self, k: usize) -> usize {
+        width::of(&self.record.widths, k)
+    }
+
+    /// The best `k` of all accepted vectors.
+    pub(crate) fn scan(
         &self,
         query: &[f32],
         k: usize,
-        ef: usize,
-        accept: &dyn Fn(u32) -> bool,
-    ) -> (Top, usize) {
-        let mut top = Top::new(k);
-        if self.ids().is_empty() || ef == 0 {
-            return (top, 0);
-        }
-        let (found, scanned) = self.walk(query, ef, accept);
-        for node in found.into_sorted() {
-            for id in self.equals(node.id.0).filter(|id| accept(*id)) {
-                top.offer(Neighbor { id: DocId(id), score: node.score });
-            }
-        }
-        (top, scanned)
+        accept: Accept<'_>,
+    ) -> Result<(Top, usize), NearestError> {
+        let whole = Part { ids: self.ids(), vectors: Vectors::File(&self.vectors, 0) };
+        scan(&[whole], query, k, |doc| accept.takes(doc.0))
     }
 
-    /// The DocIds of a node and its twins.
-    fn equals(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
-        let next = |node: &u32| Some(self.twins()[*node as usize]).filter(|twin| *twin != NONE);
-        std::iter::successors(Some(node), next).map(|node| self.ids()[node as usize])
-    }
-
-    /// The best `ef` nodes that are, or have a twin that is, accepted; as node numbers in place of DocIds, which rise
-    /// together.
-    fn walk(&self, query: &[f32], ef: usize, accept: &dyn Fn(u32) -> bool) -> (Top, usize) {
-        let mut found = Top::new(ef);
-        let offer = |found: &mut Top, node: Neighbor| {
-            if self.equals(node.id.0).any(accept) {
-                found.offer(node);
-            }
-        };
-        let (start, mut scanned) = self.descend(query);
-        WALK.with_borrow_mut(|walk| {
-            walk.begin(self.ids().len());
-            walk.visit(start.id.0);
-            walk.frontier.push(start);
-            offer(&mut found, start);
-            while let Some(nearest) = walk.frontier.pop() {
-                if found.is_full() && found.worst().is_some_and(|worst| nearest.score < worst.score) {
-                    break;
-                }
-                for &node in self.row0(nearest.id.0) {
-                    if !walk.visit(node) {
-                        continue;
-                    }
-                    scanned += 1;
-                    let candidate = Neighbor { id: DocId(node), score: self.score(query, node) };
-                    if !found.is_full() || found.worst().is_some_and(|worst| candidate.score >= worst.score) {
-                        walk.frontier.push(candidate);
-                        offer(&mut found, candidate);
-                    }
-                }
-            }
-        });
-        (found, scanned)
-    }
-
-    /// The node that the upper layers lead to, and how many vectors were looked at.
-    fn descend(&self, query: &[f32]) -> (Neighbor, usize) {
-        let entry = self.record.entry;
-        let mut best = Neighbor { id: DocId(entry), score: self.score(query, entry) };
-        let mut scanned = 1;
-        for layer in (1..self.record.layers as usize).rev() {
-            loop {
-                let from = best;
-                for &node in self.row(layer, from.id.0) {
-                    scanned += 1;
-                    let candidate = Neighbor { id: DocId(node), score: self.score(query, node) };
-                    if Neighbor::order(&candidate, &best).is_lt() {
-                        best = candidate;
-                    }
-                }
-                if best.id == from.id {
-                    break;
-                }
-            }
+    fn compare(&self, query: &Query<'_>, rows: &[usize], top: &mut Top) -> Result<(), NearestError> {
+        let isa = Isa::detect();
+        let ids = self.ids();
+        for row in rows.iter().take(AHEAD) {
+            prefetch(self.vectors.peek(*row));
         }
-        (best, scanned)
+        for (at, &row) in rows.iter().enumerate() {
+            if let Some(ahead) = rows.get(at + AHEAD) {
+                prefetch(self.vectors.peek(*ahead));
+            }
+            let score = dot_f16(isa, query.values, self.vectors.row(row)?);
+            top.offer(Neighbor { id: DocId(ids[row]), score });
+        }
+        Ok(())
     }
+
+    /// The rows of a node: its first and the twins of that.
+    fn rows_of(&self, node: u32) -> impl Iterator<Item = usize> + '_ {
+        let next = |row: &u32| Some(self.twins()[*row as usize]).filter(|twin| *twin != NONE);
+        std::iter::successors(Some(self.firsts()[node as usize]), next).map(|row| row as usize)
+    }
+}
+
+/// How many of the candidates of a walk are compared by their vectors. Codes are off by about .0005, so that the true first `k` lie
+/// a little beyond the first `k` by code.
+pub(crate) fn rescored(k: usize, ef: usize) -> usize {
+    (k + k / 2 + 16).max(ef / 2).min(ef)
 }

@@ -43,7 +43,7 @@ fn they_follow_the_internal_number() {
     });
     let first = index.static_vectors(3).unwrap();
     assert_eq!((numbers(&first), first.version()), (vec![0, 1, 2], index.static_version()));
-    assert_eq!((first.vector(DocId(0)), first.vector(DocId(3))), (Some(A), None));
+    assert_eq!((first.vector(DocId(0)), first.vector(DocId(3))), (Some(A.to_vec()), None));
 
     // In place: kept, and what was read stays current.
     apply(&index, |b| _ = b.upsert(product("a"), 1, None).upsert(product("b"), 1, None));
@@ -54,7 +54,7 @@ fn they_follow_the_internal_number() {
     apply(&index, |b| _ = b.set_static("b", None).set_static("none", Some(A)));
     apply(&index, |b| _ = b.upsert(product("c"), 2, Some(UP)));
     let now = index.static_vectors(3).unwrap();
-    assert_eq!((numbers(&now), now.vector(DocId(0))), (vec![0, 3], Some(B)));
+    assert_eq!((numbers(&now), now.vector(DocId(0))), (vec![0, 3], Some(B.to_vec())));
     apply(&index, |b| _ = b.delete("none"));
     assert_eq!(numbers(&index.static_vectors(3).unwrap()), [0]);
     assert_eq!(numbers(&first), [0, 1, 2], "what was read before stays as it is");
