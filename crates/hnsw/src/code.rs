@@ -15,7 +15,7 @@ const SEED: u64 = 0x5875_6e70_696e;
 
 /// Turns vectors of unit length into codes of 8 bits whose inner product orders them as the vectors' does, nearly.
 ///
-/// A vector is rotated first, by two rounds of random signs and Walsh-Hadamard transforms, so that its values are alike in
+/// A vector is rotated first, by three rounds of random signs and Walsh-Hadamard transforms, so that its values are alike in
 /// size whatever model made it (the fast transform of Ailon and Chazelle 2009). Then one step for all values of all vectors
 /// does, and codes can be compared as they are. For 768 values the error of an inner product has a deviation of about 0.0005.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Coder {
     /// Length of a transform, the greatest power of two that fits.
     block: usize,
     /// Signs of each round, 1 or -1.
-    signs: [Vec<f32>; 2],
+    signs: [Vec<f32>; 3],
     scale: f32,
 }
 
@@ -38,7 +38,7 @@ impl Coder {
         Self {
             dimension,
             block: if dimension == 0 { 0 } else { 1 << dimension.ilog2() },
-            signs: [signs(), signs()],
+            signs: [signs(), signs(), signs()],
             scale: MOST / reach,
         }
     }
@@ -142,6 +142,6 @@ mod tests {
     fn codes_stay_what_they_are() {
         let vector: Vec<f32> = (0..12).map(|i| (i as f32 - 5.5) / 12.0).collect();
         let code = code(&Coder::new(12), &vector);
-        assert_eq!(code[..12], [0; 12], "to be filled in");
+        assert_eq!(code[..12], [-1, 49, 24, -36, -13, 22, -41, 50, -4, -71, 12, 42]);
     }
 }

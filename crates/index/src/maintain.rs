@@ -236,7 +236,7 @@ impl Core {
         if rows >= freeze_at {
             return Some(Due::Freeze);
         }
-        if rows < 2 * TRIM_AT {
+        if rows <= TRIM_AT {
             return None;
         }
         let dead = view.tail.dead_rows(&view.dead);

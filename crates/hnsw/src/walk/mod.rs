@@ -52,6 +52,15 @@ pub enum Filter<'a> {
     Over(&'a dyn Fn(u32) -> bool),
 }
 
+impl Filter<'_> {
+    fn takes(&self, node: u32) -> bool {
+        match self {
+            Self::None => true,
+            Self::Through(accepts) | Self::Over(accepts) => accepts(node),
+        }
+    }
+}
+
 /// What a walk found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -70,33 +79,29 @@ impl GraphRef<'_> {
         let isa = Isa::detect();
         with_scratch(|scratch| {
             let near = Near { isa, codes: self.codes, query };
-            let (entry, best, mut scanned) = self.descend(&near, 0);
+            let top = (0, near.score(0));
+            let (nearest, best, mut scanned) = self.descend(&near, top);
             scratch.marks.begin(self.len());
             scratch.pool.begin(ef);
-            scratch.marks.visit(entry);
-            let row = |node| self.row0(node);
-            match filter {
-                Filter::None => {
-                    scratch.pool.offer(best, entry, true);
-                    scanned += lowest(&near, row, scratch, |_| true);
-                }
-                Filter::Through(accepts) => {
-                    scratch.pool.offer(best, entry, accepts(entry));
-                    scanned += lowest(&near, row, scratch, accepts);
-                }
-                Filter::Over(accepts) => {
-                    scratch.pool.offer(best, entry, accepts(entry));
-                    scanned += self.over(&near, scratch, accepts);
+            // From the top too: every node can be reached from there, and perhaps not from below.
+            for (node, score) in [(nearest, best), top] {
+                if scratch.marks.visit(node) {
+                    scratch.pool.offer(score, node, filter.takes(node));
                 }
             }
+            let row = |node| self.row0(node);
+            scanned += match filter {
+                Filter::None => lowest(&near, row, scratch, |_| true),
+                Filter::Through(accepts) => lowest(&near, row, scratch, accepts),
+                Filter::Over(accepts) => self.over(&near, scratch, accepts),
+            };
             Found { nodes: scratch.pool.accepted().collect(), scanned }
         })
     }
 
-    /// The node that the layers above `floor` lead to, its score, and how many codes were compared.
-    fn descend(&self, near: &Near<'_>, floor: usize) -> (u32, i32, usize) {
-        let rows = |layer, node| self.row(layer, node);
-        descend(near, rows, (0, near.score(0)), (floor + 1..self.layer_nodes.len()).rev())
+    /// The node that the upper layers lead to from `top`, its score, and how many codes were compared.
+    fn descend(&self, near: &Near<'_>, top: (u32, i32)) -> (u32, i32, usize) {
+        descend(near, |layer, node| self.row(layer, node), top, (1..self.layer_nodes.len()).rev())
     }
 
     /// [`lowest`] over refused nodes.

@@ -22,6 +22,7 @@ enum Step {
     Static(u8, Option<u64>, bool),
     Delete(Vec<u8>),
     Freeze,
+    Compact,
     Reopen,
 }
 
@@ -33,6 +34,7 @@ fn steps() -> impl proptest::strategy::Strategy<Value = Vec<Step>> {
             .prop_map(|(id, seed, batch)| Step::Static(id, seed, batch)),
         2 => prop::collection::vec(any::<u8>(), 1..20).prop_map(Step::Delete),
         1 => Just(Step::Freeze),
+        1 => Just(Step::Compact),
         1 => Just(Step::Reopen),
     ];
     prop::collection::vec(step, 1..30)
@@ -225,6 +227,9 @@ proptest! {
                 }
                 Step::Freeze => {
                     index.freeze().unwrap();
+                }
+                Step::Compact => {
+                    index.compact().unwrap();
                 }
                 Step::Reopen => {
                     drop(index);

@@ -3,8 +3,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rocksdb::DB;
-use xunpin_core::Neighbor;
-use xunpin_index::{Index, IndexError, IndexOptions, Problem, RecoveryNote, Strategy};
+use xunpin_core::{DocId, Neighbor};
+use xunpin_index::{Index, IndexError, IndexOptions, Problem, RecoveryNote, SearchOptions, Strategy};
 
 use crate::common::{Rng, clustered, create, fill, search, tamper};
 
@@ -21,9 +21,9 @@ fn frozen(path: &Path) -> (Vec<Vec<f32>>, Vec<Vec<Neighbor>>) {
     options.freeze_min = 10;
     let index = create(path, options);
     let vectors = clustered(&mut Rng::new(9), 1_250, 16, 20);
-    fill(&index, &vectors[..600], 0);
+    fill(&index, &vectors[..800], 0);
     assert!(index.freeze().unwrap());
-    fill(&index, &vectors[600..1_200], 600);
+    fill(&index, &vectors[800..1_200], 800);
     assert!(index.freeze().unwrap());
     fill(&index, &vectors[1_200..], 1_200);
     let queries = vectors[..20].to_vec();
@@ -33,6 +33,11 @@ fn frozen(path: &Path) -> (Vec<Vec<f32>>, Vec<Vec<Neighbor>>) {
 
 fn segment(path: &Path, number: u32) -> PathBuf {
     path.join("graph").join(format!("segment-{number:08}.xpg"))
+}
+
+/// The same of its vectors.
+fn vectors_file(path: &Path, number: u32) -> PathBuf {
+    segment(path, number).with_extension("xpv")
 }
 
 fn flip(file: &Path, at: u64) {
@@ -127,13 +132,71 @@ fn damaged_segment_file_is_made_again_wherever_the_damage_is() {
     }
 }
 
+/// A reader does not read all vectors at opening, but none that is wrong either.
+#[test]
+fn damaged_vectors_are_never_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let (queries, expected) = frozen(&path);
+    let file = vectors_file(&path, 0);
+    let size = fs::metadata(&file).unwrap().len();
+    // A header field, a vector, the checksums.
+    for at in [40, 128 + 5 * 32 + 3, size - 7] {
+        flip(&file, at);
+        let reader = Index::open_read_only(&path).unwrap();
+        if reader.notes().is_empty() {
+            let scan = SearchOptions { strategy: Strategy::Exact, ..Default::default() };
+            let error = reader.search(&queries[0], 10, &scan).unwrap_err();
+            assert!(error.to_string().contains("vector 5 fails its checksum"), "{error}");
+            let problems = reader.verify(None).problems;
+            assert!(
+                problems.iter().any(|p| matches!(p, Problem::Segment { segment: 0, .. })),
+                "{problems:?}"
+            );
+            // Read from the store instead.
+            assert_eq!(reader.vector(DocId(5)).unwrap().len(), 16);
+        } else {
+            assert_eq!(answers(&reader, &queries), expected);
+        }
+        drop(reader);
+        let index = Index::open(&path).unwrap();
+        assert!(matches!(index.notes()[..], [RecoveryNote::SegmentRemade { segment: 0, .. }]));
+        assert_eq!(answers(&index, &queries), expected);
+        drop(index);
+        assert_eq!(Index::open(&path).unwrap().notes(), []);
+    }
+}
+
+/// Segments of versions before this layout are built anew from their vectors.
+#[test]
+fn segments_of_an_older_layout_are_built_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let (queries, expected) = frozen(&path);
+    tamper(&path, |db| {
+        let old = r#"{"number":1,"first_doc":800,"end_doc":1200,"nodes":400,"degree0":32,"degree":16,"layers":2,"entry":3,
+            "graph_len":54400,"chunks":1,"graph_crc":1,"vectors_crc":2}"#;
+        db.put_cf(db.cf_handle("meta").unwrap(), b"segment/\0\0\0\x01", old).unwrap();
+    });
+    let reader = Index::open_read_only(&path).unwrap();
+    assert!(matches!(reader.notes()[..], [RecoveryNote::GraphRebuilt { segment: 1, .. }]));
+    assert_eq!(answers(&reader, &queries), expected);
+    drop(reader);
+    let index = Index::open(&path).unwrap();
+    assert!(matches!(index.notes()[..], [RecoveryNote::GraphRebuilt { segment: 1, .. }]));
+    assert_eq!(answers(&index, &queries), expected);
+    assert!(index.verify(None).is_ok(), "{:?}", index.verify(None).problems);
+    drop(index);
+    assert_eq!(Index::open(&path).unwrap().notes(), []);
+}
+
 #[test]
 fn what_a_crash_leaves_in_the_graph_folder_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     let (queries, expected) = frozen(&path);
     fs::write(segment(&path, 2), b"never committed").unwrap();
-    fs::write(path.join("graph/segment-00000003.xpg.tmp"), b"half").unwrap();
+    fs::write(path.join("graph/segment-00000003.xpv.tmp"), b"half").unwrap();
     fs::write(path.join("graph/notes.txt"), b"not ours").unwrap();
     assert_eq!(Index::open_read_only(&path).unwrap().notes(), []);
     let index = Index::open(&path).unwrap();
@@ -144,7 +207,9 @@ fn what_a_crash_leaves_in_the_graph_folder_is_removed() {
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .collect();
     left.sort();
-    assert_eq!(left, ["notes.txt", "segment-00000000.xpg", "segment-00000001.xpg"]);
+    let segments =
+        ["segment-00000000.xpg", "segment-00000000.xpv", "segment-00000001.xpg", "segment-00000001.xpv"];
+    assert_eq!((&left[..1], &left[1..]), (&["notes.txt".to_owned()][..], &segments.map(String::from)[..]));
 }
 
 fn newest_log(path: &Path) -> PathBuf {

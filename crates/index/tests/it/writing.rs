@@ -131,7 +131,7 @@ fn strategy_follows_size_and_filter() {
 }
 
 #[test]
-fn long_ingest_freezes_by_itself_and_takes_over_the_live_graph() {
+fn long_ingest_freezes_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     let mut options = IndexOptions::new(16);
@@ -140,7 +140,7 @@ fn long_ingest_freezes_by_itself_and_takes_over_the_live_graph() {
     let mut rng = Rng::new(4);
     let vectors: Vec<_> = (0..4_900).map(|_| rng.unit(16)).collect();
     fill(&index, &vectors[..2_500], 0);
-    assert_eq!((index.stats().tail.vectors, index.stats().tail.in_graph), (2_500, 2_500));
+    assert_eq!((index.stats().tail.vectors, index.stats().tail.in_graph), (2_500, 1_500));
     let mut batch = Batch::new();
     (0..40).for_each(|id| {
         batch.delete((id * 50).to_string());
@@ -150,9 +150,10 @@ fn long_ingest_freezes_by_itself_and_takes_over_the_live_graph() {
         assert_eq!(search(&index, query, 1, Strategy::Graph), search(&index, query, 1, Strategy::Exact));
     }
     fill(&index, &vectors[2_500..], 2_500);
+    index.wait_for_maintenance();
     let stats = index.stats();
-    assert_eq!((stats.segments.len(), stats.segments[0].vectors, stats.segments[0].deleted), (1, 3_000, 40));
-    assert_eq!((stats.tail.vectors, stats.tombstones, stats.products), (1_900, 40, 4_860));
+    assert_eq!((stats.segments.len(), stats.segments[0].vectors, stats.segments[0].deleted), (1, 2_960, 0));
+    assert_eq!((stats.tail.vectors, stats.tombstones, stats.products), (1_900, 0, 4_860));
     let report = index.verify(Some(&|p| p.id.parse().unwrap()));
     assert!(report.is_ok(), "{:?}", report.problems);
     assert!(report.recall_at_10.unwrap() > 0.97, "{report:?}");
@@ -167,11 +168,78 @@ fn long_ingest_freezes_by_itself_and_takes_over_the_live_graph() {
         batch.delete(id.to_string());
     });
     index.apply(batch).unwrap();
-    assert_eq!(index.stats().tail.vectors, 50, "trimmed by the batch");
+    index.wait_for_maintenance();
+    assert_eq!(index.stats().tail.vectors, 50, "trimmed");
     let mut batch = Batch::new();
     batch.delete("4860");
     index.apply(batch).unwrap();
     assert!(!index.freeze().unwrap());
-    assert_eq!((index.stats().tail.vectors, index.stats().tombstones), (49, 40));
+    assert_eq!((index.stats().tail.vectors, index.stats().tombstones), (49, 0));
     assert!(index.verify(None).is_ok());
+}
+
+/// The first of many segments are merged while more comes, the rest at the end.
+#[test]
+fn segments_stay_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let mut options = IndexOptions::new(16);
+    (options.freeze_at, options.freeze_min, options.ef_construction) = (500, 100, 40);
+    let index = create(&path, options);
+    let mut rng = Rng::new(5);
+    let vectors: Vec<_> = (0..5_300).map(|_| rng.unit(16)).collect();
+    fill(&index, &vectors, 0);
+    index.wait_for_maintenance();
+    let sizes = |index: &Index| index.stats().segments.iter().map(|s| s.vectors).collect::<Vec<_>>();
+    assert_eq!((sizes(&index), index.stats().tail.vectors), (vec![4_000, 500, 500], 300));
+    assert!(index.freeze().unwrap());
+    assert_eq!((sizes(&index), index.stats().tail.vectors), (vec![4_000, 1_300], 0));
+    let files = || std::fs::read_dir(path.join("graph")).unwrap().count();
+    assert_eq!(files(), 4, "files of merged segments are removed");
+
+    // More than three tenths of the newer one deleted.
+    let mut batch = Batch::new();
+    (4_000..4_500).for_each(|id| {
+        batch.delete(id.to_string());
+    });
+    index.apply(batch).unwrap();
+    index.wait_for_maintenance();
+    assert_eq!((sizes(&index), index.stats().tombstones), (vec![4_000, 800], 0));
+    assert!(index.verify(None).is_ok());
+
+    // A few deleted, a few new: all of it becomes one.
+    let mut batch = Batch::new();
+    (0..20).for_each(|id| {
+        batch.delete((id * 7).to_string());
+    });
+    index.apply(batch).unwrap();
+    fill(&index, &vectors[..30], 6_000);
+    assert_eq!((index.stats().tombstones, index.stats().tail.vectors), (20, 30));
+    let compacted = index.compact().unwrap();
+    assert_eq!((compacted.segments_before, compacted.segments_after, compacted.dropped), (2, 1, 20));
+    assert_eq!((sizes(&index), index.stats().tombstones, files()), (vec![4_810], 0, 2));
+    let again = index.compact().unwrap();
+    assert_eq!((again.segments_before, again.segments_after, again.dropped), (1, 1, 0));
+    let report = index.verify(None);
+    assert!(report.is_ok() && report.recall_at_10.unwrap() > 0.95, "{report:?}");
+    drop(index);
+    let index = Index::open(&path).unwrap();
+    assert_eq!((index.notes(), sizes(&index), index.len()), (vec![], vec![4_810], 4_810));
+
+    // Everything deleted.
+    let ids: Vec<String> = index.ids().map(|row| row.unwrap().0).collect();
+    let mut batch = Batch::new();
+    ids.iter().for_each(|id| {
+        batch.delete(id);
+    });
+    index.apply(batch).unwrap();
+    index.compact().unwrap();
+    assert_eq!((sizes(&index), index.stats().tombstones), (vec![0], 0));
+    assert_eq!(search(&index, &vectors[0], 3, Strategy::Graph), []);
+    assert!(index.verify(None).is_ok());
+    drop(index);
+    let index = Index::open(&path).unwrap();
+    fill(&index, &vectors[..200], 0);
+    assert!(index.freeze().unwrap());
+    assert_eq!(sizes(&index), [200], "the empty one is merged away");
 }
