@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use xunpin_core::durable::FileError;
 use xunpin_core::{NearestError, ProductError};
 
+use crate::StoreError;
+
 /// Why an operation on an index failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,7 +78,7 @@ pub enum IndexError {
         /// The store's folder.
         path: PathBuf,
         /// RocksDB's error.
-        source: rocksdb::Error,
+        source: StoreError,
     },
     /// A writer replaced the store's files again and again while they were being opened for reading.
     #[error("the store at {path} is being written too quickly to be opened for reading; try again")]
@@ -190,9 +192,8 @@ impl IndexError {
     }
 
     /// Wraps a failed store operation, telling a full disk apart.
-    pub(crate) fn store(path: &Path, source: rocksdb::Error) -> Self {
-        // RocksDB passes the system's errors on as text only.
-        if source.as_ref().contains("No space left on device") {
+    pub(crate) fn store(path: &Path, source: StoreError) -> Self {
+        if source.is_full() {
             Self::DiskFull { path: path.into() }
         } else {
             Self::Store { path: path.into(), source }

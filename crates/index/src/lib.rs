@@ -102,6 +102,7 @@ pub use record::Entry;
 pub use recovery::RecoveryNote;
 pub use static_vectors::StaticVectors;
 pub use stats::{ByteStats, SegmentStats, Stats, TailStats};
+pub use store::StoreError;
 pub use verify::{Problem, VerifyReport};
 pub use view::{ExactScan, GraphSearch};
 pub use xunpin_core::Strategy;
