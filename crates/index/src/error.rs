@@ -86,7 +86,8 @@ pub enum IndexError {
         /// The store's folder.
         path: PathBuf,
     },
-    /// No room is left on the disk. What was acknowledged before is safe; free some room and open the index again.
+    /// No room is left on the disk. What was acknowledged before is safe, and reads go on. Free some room: an open index
+    /// takes writes again at most five seconds after 16 MB are free.
     #[error("no room is left on the disk of {path}; free some and run the command again")]
     DiskFull {
         /// The file or folder.

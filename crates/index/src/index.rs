@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
 use xunpin_core::{DocId, DocSet, Fingerprint, Matrix, Neighbor, Product, Strategy};
@@ -9,6 +9,7 @@ use crate::lock::WriterLock;
 use crate::manifest::{Folder, Manifest};
 use crate::record::{self, Entry, State};
 use crate::recovery::RecoveryNote;
+use crate::resync::WriterGuard;
 use crate::store::{Family, Store};
 use crate::view::{ExactScan, GraphSearch, View};
 use crate::{IndexError, IndexOptions};
@@ -266,12 +267,14 @@ impl Index {
     }
 
     /// The right to write, or the reason why not.
-    pub(crate) fn writer(&self) -> Result<MutexGuard<'_, Writer>, IndexError> {
-        match &self.writer {
-            // A panic may have left a committed batch unpublished; freezing on top of that would lose it.
-            Some(writer) => writer.lock().map_err(|_| IndexError::Interrupted { path: self.path().into() }),
-            None => Err(IndexError::ReadOnly { path: self.path().into() }),
-        }
+    pub(crate) fn writer(&self) -> Result<WriterGuard<'_>, IndexError> {
+        let Some(writer) = &self.writer else {
+            return Err(IndexError::ReadOnly { path: self.path().into() });
+        };
+        // A panic may have left a committed batch unpublished; freezing on top of that would lose it.
+        let mut writer = writer.lock().map_err(|_| IndexError::Interrupted { path: self.path().into() })?;
+        self.resync(&mut writer)?;
+        Ok(WriterGuard { index: self, writer })
     }
 }
 

@@ -66,14 +66,17 @@
 //! | writing a segment file again | the old file or the new one; both are checked against the record |
 //! | building a damaged graph again, before its commit | a file that does not match the record: it is built again |
 //!
-//! A damaged record in the middle of RocksDB's log stops the opening instead of dropping the acknowledged batches
-//! after it.
+//! A record of RocksDB's log that was changed after it was written stops the opening, instead of dropping the acknowledged
+//! batches after it. After a commit that failed, what is in memory is compared with the store before anything else is
+//! written. `docs/design.md` says how all this is tried.
 
 mod apply;
 mod batch;
 mod builder;
 mod distance;
 mod error;
+#[cfg(test)]
+mod faults;
 mod index;
 mod journal;
 mod lock;
@@ -81,6 +84,7 @@ mod manifest;
 mod options;
 mod record;
 mod recovery;
+mod resync;
 mod scan;
 mod segment;
 mod static_vectors;

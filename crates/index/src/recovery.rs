@@ -15,7 +15,7 @@ use crate::builder::GraphBuilder;
 use crate::index::{Index, Writer};
 use crate::lock::WriterLock;
 use crate::manifest::{Folder, Found, Manifest};
-use crate::record::{self, SegmentRecord};
+use crate::record::{self, SegmentRecord, State};
 use crate::segment::{self, Segment};
 use crate::store::{Access, Family, Store};
 use crate::tail::{Block, Tail};
@@ -157,41 +157,9 @@ impl Index {
         store: Store,
         lock: Option<WriterLock>,
     ) -> Result<Self, IndexError> {
-        let mut opening = Opening {
-            folder: &folder,
-            options: &manifest.options,
-            store: &store,
-            writable: lock.is_some(),
-            notes: Vec::new(),
-        };
-        let state = store.state()?;
-        let records = store.segments()?;
-        let mut segments = Vec::with_capacity(records.len());
-        let mut end = 0;
-        for record in &records {
-            if record.first_doc != end || record.end_doc < end {
-                return Err(
-                    store.damaged(format!("segment {} does not follow the one before", record.number))
-                );
-            }
-            end = record.end_doc;
-            segments.push(Arc::new(opening.segment(record)?));
-        }
-        if lock.is_some() {
-            opening.remove_orphans(&records)?;
-        }
-        let tail = opening.tail(end)?;
+        let mut opening = Opening::new(&folder, &manifest.options, &store, lock.is_some());
+        let (view, state) = opening.view()?;
         let notes = opening.notes;
-        let view = View {
-            dimension: manifest.options.dimension,
-            generation: state.generation,
-            products: state.products as usize,
-            static_version: state.static_version,
-            next_doc: state.next_doc,
-            segments,
-            tail,
-            dead: Arc::new(store.tombstones()?.into_iter().collect()),
-        };
         let writer = lock.map(|lock| Mutex::new(Writer { _lock: lock, state, graph_from: state.next_doc }));
         Ok(Self {
             folder,
@@ -204,15 +172,55 @@ impl Index {
     }
 }
 
-struct Opening<'a> {
+/// What is found on the disk becoming a view.
+pub(crate) struct Opening<'a> {
     folder: &'a Folder,
     options: &'a IndexOptions,
     store: &'a Store,
     writable: bool,
-    notes: Vec<RecoveryNote>,
+    pub(crate) notes: Vec<RecoveryNote>,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    pub(crate) fn new(
+        folder: &'a Folder,
+        options: &'a IndexOptions,
+        store: &'a Store,
+        writable: bool,
+    ) -> Self {
+        Self { folder, options, store, writable, notes: Vec::new() }
+    }
+
+    /// What the store holds. A writer mends what is derived and removes what no record names.
+    pub(crate) fn view(&mut self) -> Result<(View, State), IndexError> {
+        let state = self.store.state()?;
+        let records = self.store.segments()?;
+        let mut segments = Vec::with_capacity(records.len());
+        let mut end = 0;
+        for record in &records {
+            if record.first_doc != end || record.end_doc < end {
+                let problem = format!("segment {} does not follow the one before", record.number);
+                return Err(self.store.damaged(problem));
+            }
+            end = record.end_doc;
+            segments.push(Arc::new(self.segment(record)?));
+        }
+        if self.writable {
+            self.remove_orphans(&records)?;
+        }
+        let view = View {
+            dimension: self.options.dimension,
+            generation: state.generation,
+            products: state.products as usize,
+            static_version: state.static_version,
+            next_doc: state.next_doc,
+            segments,
+            tail: self.tail(end)?,
+            dead: Arc::new(self.store.tombstones()?.into_iter().collect()),
+        };
+        Ok((view, state))
+    }
+
     /// Maps a segment, or makes it again from the store.
     fn segment(&mut self, record: &SegmentRecord) -> Result<Segment, IndexError> {
         let path = self.folder.segment(record.number);

@@ -47,17 +47,17 @@ pub(crate) type Row = (Box<[u8]>, Box<[u8]>);
 /// Rows in key order.
 pub(crate) type Rows<'a> = Box<dyn Iterator<Item = Result<Row, StoreError>> + Send + 'a>;
 
+/// Takes one answer of several.
+pub(crate) type Answer<'a> = dyn FnMut(Result<Option<&[u8]>, StoreError>) + 'a;
+/// Takes key and value of a row, and says whether to go on.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// A database of families. A family that it lacks, which only an index open for reading may, holds nothing.
 pub(crate) trait Backend: Send + Sync {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Calls `read` with one answer a key, in their order.
-    fn get_many(
-        &self,
-        family: Family,
-        keys: &[&[u8]],
-        read: &mut dyn FnMut(Result<Option<&[u8]>, StoreError>),
-    );
+    fn get_many(&self, family: Family, keys: &[&[u8]], read: &mut Answer<'_>);
 
     /// The rows from `from` on, in key order, as they are now.
     fn rows(&self, family: Family, from: &[u8]) -> Rows<'_>;
@@ -77,12 +77,7 @@ pub(crate) trait Snapshot {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Calls `visit` with every row from `from` on, in key order, until it breaks.
-    fn scan(
-        &self,
-        family: Family,
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError>;
+    fn scan(&self, family: Family, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }
 
 /// Changes that are written as one or not at all.
@@ -91,7 +86,6 @@ pub(crate) trait WriteBatch {
     fn delete(&mut self, family: Family, key: &[u8]);
     /// Deletes the rows of keys from `from` to before `to`.
     fn delete_range(&mut self, family: Family, from: &[u8], to: &[u8]);
-    /// Writes the changes; with `sync`, they are durable when this returns. After an error they may have been written all
-    /// the same.
-    fn commit(self: Box<Self>, sync: bool) -> Result<(), StoreError>;
+    /// Writes the changes; they are durable when this returns. After an error they may have been written all the same.
+    fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

@@ -1,11 +1,15 @@
 //! The truth of an index: rows in families, written in batches. `backend` is what this asks of a database, `rocks` is
-//! RocksDB.
+//! RocksDB, `log` looks at RocksDB's logs before it does.
 
 mod backend;
+#[cfg(test)]
+pub(crate) mod faulty;
+mod log;
 mod rocks;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use xunpin_core::DocId;
 
@@ -59,6 +63,8 @@ pub(crate) enum Access {
 pub(crate) struct Store {
     backend: Box<dyn Backend>,
     path: PathBuf,
+    /// A commit failed, so that what is in memory may not be what is stored.
+    unsure: AtomicBool,
 }
 
 /// Payload of one row of [`Family::Graph`].
@@ -69,11 +75,23 @@ const LEFT_IN_LOG: u64 = 256 << 10;
 impl Store {
     pub(crate) fn open(path: &Path, access: Access) -> Result<Self, IndexError> {
         let backend: Box<dyn Backend> = Box::new(rocks::Rocks::open(path, access)?);
-        Ok(Self { backend, path: path.into() })
+        #[cfg(test)]
+        let backend = faulty::wrap(backend);
+        Ok(Self { backend, path: path.into(), unsure: AtomicBool::new(false) })
     }
 
     fn failed(&self, source: StoreError) -> IndexError {
         IndexError::store(&self.path, source)
+    }
+
+    /// True from a failed commit until [`trust`](Self::trust): its rows may have been written all the same.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.unsure.load(Ordering::Acquire)
+    }
+
+    /// What is in memory was made to fit what is stored.
+    pub(crate) fn trust(&self) {
+        self.unsure.store(false, Ordering::Release);
     }
 
     pub(crate) fn damaged(&self, problem: String) -> IndexError {
@@ -269,18 +287,13 @@ impl Writes<'_> {
         self.put(Family::Meta, &record::meta_key(SEGMENT_PREFIX, record.number), &json);
     }
 
-    /// Writes the batch; it is durable when this returns.
+    /// Writes the batch; it is durable when this returns. There is no other way to write: that each batch is on the disk
+    /// before the next one begins is what tells a torn log from a damaged one.
     pub(crate) fn commit(self) -> Result<(), IndexError> {
-        self.write(true)
-    }
-
-    /// Writes the batch; a crash of the machine may undo it, but only together with what was written after it.
-    pub(crate) fn commit_unsynced(self) -> Result<(), IndexError> {
-        self.write(false)
-    }
-
-    fn write(self, sync: bool) -> Result<(), IndexError> {
-        self.batch.commit(sync).map_err(|e| self.store.failed(e))
+        self.batch.commit().map_err(|e| {
+            self.store.unsure.store(true, Ordering::Release);
+            self.store.failed(e)
+        })
     }
 }
 

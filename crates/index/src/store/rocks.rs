@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,8 +10,8 @@ use rocksdb::{
     Direction, FlushOptions, IteratorMode, LogLevel, Options, WriteOptions,
 };
 
-use super::backend::{Backend, Rows, Snapshot, StoreError, WriteBatch};
-use super::{Access, Family};
+use super::backend::{Answer, Backend, Rows, Snapshot, StoreError, Visit, WriteBatch};
+use super::{Access, Family, log};
 use crate::IndexError;
 
 /// How long a read-only opening is repeated beside a writer that keeps removing files, how often after any other failure,
@@ -29,7 +28,12 @@ pub(super) struct Rocks {
 impl Rocks {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self, IndexError> {
         let failed = |e: rocksdb::Error| IndexError::store(path, e.into());
+        let holes = log::examine_all(path)?;
         let mut options = options(access);
+        if holes {
+            // The mode set there refuses an unfinished batch whose file has its full length.
+            options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+        }
         let descriptors = |families: &[Family]| {
             let cache = Cache::new_lru_cache(64 << 20);
             let descriptor = |f: &Family| ColumnFamilyDescriptor::new(f.name(), family_options(*f, &cache));
@@ -68,12 +72,7 @@ impl Backend for Rocks {
         Ok(self.db.get_cf(family, key)?)
     }
 
-    fn get_many(
-        &self,
-        family: Family,
-        keys: &[&[u8]],
-        read: &mut dyn FnMut(Result<Option<&[u8]>, StoreError>),
-    ) {
+    fn get_many(&self, family: Family, keys: &[&[u8]], read: &mut Answer<'_>) {
         let Some(family) = self.family(family) else { return keys.iter().for_each(|_| read(Ok(None))) };
         for row in self.db.batched_multi_get_cf(family, keys.iter().copied(), false) {
             match row {
@@ -113,12 +112,7 @@ impl Snapshot for Frozen<'_> {
         Ok(self.snapshot.get_cf(family, key)?)
     }
 
-    fn scan(
-        &self,
-        family: Family,
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, family: Family, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         let Some(family) = self.rocks.family(family) else { return Ok(()) };
         let mut rows = self.snapshot.raw_iterator_cf(family);
         rows.seek(from);
@@ -150,9 +144,9 @@ impl WriteBatch for Filling<'_> {
         self.batch.delete_range_cf(self.rocks.existing(family), from, to);
     }
 
-    fn commit(self: Box<Self>, sync: bool) -> Result<(), StoreError> {
+    fn commit(self: Box<Self>) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
-        options.set_sync(sync);
+        options.set_sync(true);
         Ok(self.rocks.db.write_opt(self.batch, &options)?)
     }
 }
