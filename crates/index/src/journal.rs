@@ -80,7 +80,8 @@ impl Index {
         Ok(Some(changes))
     }
 
-    /// Drops the journal up to and including `up_to`: everything that is derived has come that far. Without this call, at least the last 100,000 generations are kept.
+    /// Drops the journal up to and including `up_to`: everything that is derived has come that far. Without this call, at
+    /// least the last 100,000 generations are kept.
     pub fn forget_changes(&self, up_to: u64) -> Result<(), IndexError> {
         let writer = self.writer()?;
         let mut any = false;
