@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::life::{
@@ -18,11 +19,11 @@ fn crash_everywhere(script: &[Step], options: &IndexOptions) -> Vec<Point> {
     let path = folder.path().join("x");
     let copies = Copies::default();
     let (from, to, taken) = (path.clone(), folder.path().to_owned(), copies.clone());
+    let number = AtomicUsize::new(0);
     let plan = Plan::observed(move |point| {
-        let mut taken = taken.lock().unwrap();
-        let target = to.join(format!("copy-{}-{}", taken.len(), point as u8));
+        let target = to.join(format!("copy-{}", number.fetch_add(1, Ordering::SeqCst)));
         copy(&from, &target);
-        taken.push((point, target));
+        taken.lock().unwrap().push((point, target));
     });
     let mut seen = Vec::new();
     let mut held = Held::default();

@@ -130,6 +130,11 @@ fn a_bit_flipped_anywhere_in_the_log_is_refused() {
     }
 }
 
+/// A batch of many sectors.
+fn large() -> Step {
+    Step::Apply(vec![Change::Text(20, 1), Change::Bulk(21, 3_000), Change::Bulk(22, 3_000)])
+}
+
 fn refuses(path: &Path, what: &str) {
     for opened in [Index::open_read_only(path), Index::open(path)] {
         match opened {
@@ -143,8 +148,7 @@ fn refuses(path: &Path, what: &str) {
 
 #[test]
 fn sectors_of_the_last_batch_that_were_never_written_are_dropped() {
-    let many = (20..60).map(|id| Change::Text(id, u64::from(id))).collect();
-    let logged = Logged::new(Some(Step::Apply(many)));
+    let logged = Logged::new(Some(large()));
     let (last, length) = (logged.ends[logged.ends.len() - 2], logged.length());
     let before = &logged.states[logged.states.len() - 2];
     let starts: Vec<usize> = (last.next_multiple_of(512)..length).step_by(512).collect();
@@ -166,8 +170,7 @@ fn sectors_of_the_last_batch_that_were_never_written_are_dropped() {
 
 #[test]
 fn a_hole_before_the_last_batch_is_refused() {
-    let many = (20..60).map(|id| Change::Text(id, u64::from(id))).collect();
-    let logged = Logged::new(Some(Step::Apply(many)));
+    let logged = Logged::new(Some(large()));
     let last = logged.ends[logged.ends.len() - 2];
     for start in (0..last / 512 * 512).step_by(512) {
         let (path, log) = logged.crashed();

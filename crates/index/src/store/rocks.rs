@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Direction, FlushOptions, IteratorMode, LogLevel, Options, WriteOptions,
+    DEFAULT_COLUMN_FAMILY_NAME, Direction, FlushOptions, IteratorMode, LogLevel, Options, WriteOptions,
 };
 
 use super::backend::{Answer, Backend, Rows, Snapshot, StoreError, Visit, WriteBatch};
@@ -37,7 +37,7 @@ impl Rocks {
         let descriptors = |families: &[Family]| {
             let cache = Cache::new_lru_cache(64 << 20);
             let descriptor = |f: &Family| ColumnFamilyDescriptor::new(f.name(), family_options(*f, &cache));
-            families.iter().map(descriptor).collect::<Vec<_>>()
+            families.iter().map(descriptor).chain([unused()]).collect::<Vec<_>>()
         };
         let db = match access {
             Access::Create | Access::Write => {
@@ -221,6 +221,14 @@ fn options(access: Access) -> Options {
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(2);
     options
+}
+
+/// The family that RocksDB always has. Nothing is in it, but after a full disk RocksDB waits for as much room as the largest
+/// buffer of any family has, and its own default is 64 MB.
+fn unused() -> ColumnFamilyDescriptor {
+    let mut options = Options::default();
+    options.set_write_buffer_size(1 << 20);
+    ColumnFamilyDescriptor::new(DEFAULT_COLUMN_FAMILY_NAME, options)
 }
 
 fn family_options(family: Family, cache: &Cache) -> Options {
