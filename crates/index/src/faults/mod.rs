@@ -10,7 +10,7 @@
 //! | `disk` | the disk is full |
 //!
 //! Where trying every place takes too long for a usual run, every so many are tried; with `XUNPIN_TORTURE=1`
-//! (`make torture`) all of them.
+//! (`make torture`) all of them, or many more.
 
 mod crash;
 mod disk;
@@ -19,7 +19,11 @@ mod life;
 mod logs;
 mod writes;
 
-/// Takes every `stride`-th place in a usual run, all of them under torture.
-fn stride(usual: usize) -> usize {
-    if std::env::var_os("XUNPIN_TORTURE").is_some() { 1 } else { usual }
+/// A usual run tries one place of so many, torture one of `torture`.
+fn stride(usual: usize, torture: usize) -> usize {
+    if torture_asked() { torture } else { usual }
+}
+
+fn torture_asked() -> bool {
+    std::env::var_os("XUNPIN_TORTURE").is_some()
 }
