@@ -20,8 +20,9 @@ const IDS: usize = 300;
 const KILLS_AN_INDEX: usize = 10;
 /// Kills of a usual run; `XUNPIN_KILLS` says otherwise.
 const KILLS: usize = 15;
-/// Longest time that a child lives, in milliseconds.
-const LONGEST: usize = 250;
+/// Longest time from a child's start to its kill, or from its first operation, in microseconds.
+const EARLY: usize = 25_000;
+const LATE: usize = 150_000;
 
 /// What the environment tells a child: the folder to work in, the seed, and the first operation to do.
 const CHILD: [&str; 3] = ["XUNPIN_KILL_FOLDER", "XUNPIN_KILL_SEED", "XUNPIN_KILL_FROM"];
@@ -164,8 +165,10 @@ fn after_last(folder: &Path, kind: &str) -> u64 {
     last.map_or(0, |number| number.trim().parse::<u64>().unwrap() + 1)
 }
 
-/// Starts a child and kills it after a while. True if it was still running.
-fn kill(folder: &Path, seed: u64, from: u64, after: Duration) {
+/// Starts a child and kills it after a while, which begins when the process does or with its first operation.
+fn kill(folder: &Path, seed: u64, from: u64, random: &mut SplitMix64) {
+    let journal = || fs::metadata(folder.join("journal")).map_or(0, |file| file.len());
+    let before = journal();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["kill::child_that_is_killed", "--exact"])
         .envs([(CHILD[0], folder.as_os_str())])
@@ -174,7 +177,11 @@ fn kill(folder: &Path, seed: u64, from: u64, after: Duration) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(after);
+    let late = random.below(2) == 0;
+    while late && journal() == before && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    std::thread::sleep(Duration::from_micros(random.below(if late { LATE } else { EARLY }) as u64));
     let ended = child.try_wait().unwrap();
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
@@ -205,7 +212,7 @@ fn survived(path: &Path, possible: &[Held]) -> usize {
 fn killed_at_any_moment() {
     let kills = std::env::var("XUNPIN_KILLS").map_or(KILLS, |count| count.parse().unwrap());
     let mut random = SplitMix64::new(20_260_131);
-    let (mut batches, mut in_flight) = (0, 0);
+    let (mut batches, mut in_flight, mut too_early) = (0, 0, 0);
     let mut folder = tempfile::tempdir().unwrap();
     let (mut seed, mut next, mut held) = (random.bits(), 0, Held::default());
     for number in 0..kills {
@@ -213,10 +220,7 @@ fn killed_at_any_moment() {
             (seed, next, held) = (random.bits(), 0, Held::default());
             folder = tempfile::tempdir().unwrap();
         }
-        // Half of them early: while the process starts, and while it creates or opens the index.
-        let longest = if random.below(2) == 0 { 25 } else { LONGEST };
-        let after = Duration::from_micros(random.below(longest * 1_000) as u64);
-        kill(folder.path(), seed, next, after);
+        kill(folder.path(), seed, next, &mut random);
 
         let (done, begun) = (after_last(folder.path(), "done").max(next), after_last(folder.path(), "begin"));
         assert!(begun <= done + 1, "one operation is in flight at most");
@@ -227,6 +231,7 @@ fn killed_at_any_moment() {
         let path = folder.path().join("index");
         if !Index::exists(&path) {
             assert_eq!(next, 0, "an index that was there is gone");
+            too_early += 1;
             continue;
         }
         let mut possible = vec![held.clone()];
@@ -240,6 +245,9 @@ fn killed_at_any_moment() {
         }
         batches = batches.max(held.batches);
     }
-    println!("{kills} of {kills} kills survived; in {in_flight} of them the batch in flight was whole");
+    println!(
+        "{kills} of {kills} kills survived; {too_early} came before there was an index, and after {in_flight} the batch in \
+         flight was there"
+    );
     assert!(kills < 10 || batches > 20, "the children hardly began: {batches} batches");
 }
