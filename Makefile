@@ -34,7 +34,7 @@ own:
 	  echo "$(CURDIR)" > "$(STAMP)"; \
 	fi
 
-.PHONY: own help setup build model demo example test lint bench bench-peers peers peers-llama clean
+.PHONY: own help setup build model demo example test torture lint bench bench-peers peers peers-llama clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -75,6 +75,10 @@ example: model ## run the library's example on the fixture catalogue
 test: setup own ## run every test (those that need the model or ../shared say so where they are absent)
 	@$(MAKE) --no-print-directory model || echo "test: the model could not be fetched; the tests that need it are skipped"
 	@$(CARGO) test $(PROFILE) --workspace --locked --no-fail-fast
+
+torture: setup own ## the fault tests at every place instead of some, and 200 kills (docs/design.md, How faults are tried; minutes)
+	@XUNPIN_TORTURE=1 $(CARGO) test $(PROFILE) --workspace --locked --lib -- faults:: store::
+	@XUNPIN_KILLS=200 $(CARGO) test $(PROFILE) --workspace --locked --test it -- kill::killed --show-output
 
 lint: setup own ## formatting, clippy and documentation, warnings denied
 	@$(CARGO) fmt --all -- --check

@@ -5,6 +5,8 @@ use xunpin_core::durable::FileError;
 use xunpin_core::{NearestError, ProductError};
 use xunpin_hnsw::BuildError;
 
+use crate::StoreError;
+
 /// Why an operation on an index failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,7 +79,7 @@ pub enum IndexError {
         /// The store's folder.
         path: PathBuf,
         /// RocksDB's error.
-        source: rocksdb::Error,
+        source: StoreError,
     },
     /// A writer replaced the store's files again and again while they were being opened for reading.
     #[error("the store at {path} is being written too quickly to be opened for reading; try again")]
@@ -85,7 +87,8 @@ pub enum IndexError {
         /// The store's folder.
         path: PathBuf,
     },
-    /// No room is left on the disk. What was acknowledged before is safe; free some room and open the index again.
+    /// No room is left on the disk. What was acknowledged before is safe, and reads go on. Free some room: an open index
+    /// takes writes again at most five seconds after 16 MB are free.
     #[error("no room is left on the disk of {path}; free some and run the command again")]
     DiskFull {
         /// The file or folder.
@@ -197,9 +200,8 @@ impl IndexError {
     }
 
     /// Wraps a failed store operation, telling a full disk apart.
-    pub(crate) fn store(path: &Path, source: rocksdb::Error) -> Self {
-        // RocksDB passes the system's errors on as text only.
-        if source.as_ref().contains("No space left on device") {
+    pub(crate) fn store(path: &Path, source: StoreError) -> Self {
+        if source.is_full() {
             Self::DiskFull { path: path.into() }
         } else {
             Self::Store { path: path.into(), source }

@@ -28,6 +28,8 @@ struct Plan {
     dropped: Vec<DocId>,
     /// The segments that it replaces, by number; none where it takes from the tail.
     replaces: Vec<u32>,
+    /// The writer's when this was decided.
+    epoch: u64,
 }
 
 impl Core {
@@ -49,7 +51,7 @@ impl Core {
                 return Ok(false);
             }
             let number = next_number(&mut writer.state.next_segment);
-            Plan { number, docs: first_doc..end_doc, ids, dropped, replaces: Vec::new() }
+            Plan { number, docs: first_doc..end_doc, ids, dropped, replaces: Vec::new(), epoch: writer.epoch }
         };
         self.make(turn, plan)?;
         Ok(true)
@@ -66,7 +68,8 @@ impl Core {
             let all = segments.iter().flat_map(|s| s.ids().iter().copied()).collect();
             let (ids, dropped) = part(all, &view.dead);
             let replaces = segments.iter().map(|s| s.record().number).collect();
-            Plan { number: next_number(&mut writer.state.next_segment), docs, ids, dropped, replaces }
+            let number = next_number(&mut writer.state.next_segment);
+            Plan { number, docs, ids, dropped, replaces, epoch: writer.epoch }
         };
         self.make(turn, plan)
     }
@@ -87,6 +90,11 @@ impl Core {
         };
 
         let writer = self.writer()?;
+        if writer.epoch != plan.epoch {
+            // A commit failed meanwhile, and what the plan was made of is gone.
+            self.remove_files(&[plan.number]);
+            return Ok(());
+        }
         let view = self.view();
         let mut writes = self.store.batch();
         for old in view.segments.iter().filter(|s| plan.replaces.contains(&s.record().number)) {

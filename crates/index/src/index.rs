@@ -1,6 +1,6 @@
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
 use xunpin_core::{DocId, DocSet, Fingerprint, Matrix, Neighbor, Product, Strategy};
@@ -10,6 +10,7 @@ use crate::maintain::Maintenance;
 use crate::manifest::{Folder, Manifest};
 use crate::record::{self, Entry, State};
 use crate::recovery::RecoveryNote;
+use crate::resync::WriterGuard;
 use crate::store::{Family, Store};
 use crate::view::{ExactScan, GraphSearch, View};
 use crate::{IndexError, IndexOptions};
@@ -37,6 +38,8 @@ pub(crate) struct Core {
 pub(crate) struct Writer {
     pub(crate) _lock: WriterLock,
     pub(crate) state: State,
+    /// Rises when what is in memory was made anew from the store; what was decided before is void then.
+    pub(crate) epoch: u64,
 }
 
 /// What a search may be told.
@@ -279,13 +282,15 @@ impl Core {
     }
 
     /// The right to write, or the reason why not.
-    pub(crate) fn writer(&self) -> Result<MutexGuard<'_, Writer>, IndexError> {
+    pub(crate) fn writer(&self) -> Result<WriterGuard<'_>, IndexError> {
         let path = self.folder.path();
-        match &self.writer {
-            // A panic may have left a committed batch unpublished; freezing on top of that would lose it.
-            Some(writer) => writer.lock().map_err(|_| IndexError::Interrupted { path: path.into() }),
-            None => Err(IndexError::ReadOnly { path: path.into() }),
-        }
+        let Some(writer) = &self.writer else {
+            return Err(IndexError::ReadOnly { path: path.into() });
+        };
+        // A panic may have left a committed batch unpublished; freezing on top of that would lose it.
+        let mut writer = writer.lock().map_err(|_| IndexError::Interrupted { path: path.into() })?;
+        self.resync(&mut writer)?;
+        Ok(WriterGuard { core: self, writer })
     }
 
     /// Copies the vector of `doc` into `row`, if it is not deleted; false where there is none. Where the disk has changed the

@@ -80,8 +80,8 @@ impl Index {
         Ok(Some(changes))
     }
 
-    /// Drops the journal up to and including `up_to`: everything that is derived has come that far. A crash may bring
-    /// the rows back, which does no harm. Without this call, at least the last 100,000 generations are kept.
+    /// Drops the journal up to and including `up_to`: everything that is derived has come that far. Without this call, at
+    /// least the last 100,000 generations are kept.
     pub fn forget_changes(&self, up_to: u64) -> Result<(), IndexError> {
         let writer = self.core.writer()?;
         let mut any = false;
@@ -94,6 +94,6 @@ impl Index {
         }
         let mut writes = self.core.store.batch();
         forget(&mut writes, up_to.min(writer.state.generation));
-        writes.commit_unsynced()
+        writes.commit()
     }
 }

@@ -66,12 +66,15 @@
 //! | writing a segment file again | the old file or the new one; both are checked against the record |
 //! | building a damaged graph again, before its commit | a file that does not match the record: it is built again |
 //!
-//! A damaged record in the middle of RocksDB's log stops the opening instead of dropping the acknowledged batches
-//! after it.
+//! A record of RocksDB's log that was changed after it was written stops the opening, instead of dropping the acknowledged
+//! batches after it. After a commit that failed, what is in memory is compared with the store before anything else is
+//! written. `docs/design.md` says how all this is tried.
 
 mod apply;
 mod batch;
 mod error;
+#[cfg(test)]
+mod faults;
 mod freeze;
 mod index;
 mod journal;
@@ -82,6 +85,7 @@ mod manifest;
 mod options;
 mod record;
 mod recovery;
+mod resync;
 mod sample;
 mod scan;
 mod segment;
@@ -104,6 +108,7 @@ pub use record::Entry;
 pub use recovery::RecoveryNote;
 pub use static_vectors::StaticVectors;
 pub use stats::{ByteStats, SegmentStats, Stats, TailStats};
+pub use store::StoreError;
 pub use verify::{Problem, VerifyReport};
 pub use view::{ExactScan, GraphSearch};
 pub use xunpin_core::Strategy;

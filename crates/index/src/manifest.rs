@@ -10,6 +10,8 @@ use crate::segment::Files;
 use crate::{IndexError, IndexOptions};
 
 const MANIFEST: &str = "manifest.json";
+/// The field of the manifest that guards the others.
+const CHECKSUM: &str = "checksum";
 const DB: &str = "db";
 const GRAPH: &str = "graph";
 const LOCK: &str = "writer.lock";
@@ -128,7 +130,8 @@ impl Folder {
             }
         }
         let text = fs::read(&path).map_err(|e| IndexError::io("read", &path, e))?;
-        let value: Value = serde_json::from_slice(&text).map_err(|e| damaged(format!("not JSON: {e}")))?;
+        let mut value: Value =
+            serde_json::from_slice(&text).map_err(|e| damaged(format!("not JSON: {e}")))?;
         // The version is read alone first: a newer format may change everything else.
         let Some(found) = value.get("format_version").and_then(Value::as_u64) else {
             return Err(damaged("it has no format_version".into()));
@@ -136,6 +139,12 @@ impl Folder {
         if found > u64::from(FORMAT_VERSION) {
             let found = u32::try_from(found).unwrap_or(u32::MAX);
             return Err(IndexError::NewerFormat { path: self.0.clone(), found, supported: FORMAT_VERSION });
+        }
+        // Indexes made before there was one have none.
+        if let Some(stored) = value.as_object_mut().and_then(|all| all.shift_remove(CHECKSUM))
+            && stored != checksum(&value)
+        {
+            return Err(damaged("it was changed after it was written: its checksum is another".into()));
         }
         let manifest: Manifest = serde_json::from_value(value).map_err(|e| damaged(e.to_string()))?;
         manifest.options.validate().map_err(|e| damaged(e.to_string()))?;
@@ -145,9 +154,16 @@ impl Folder {
     /// Writes the manifest; from then on the folder is an index.
     pub(crate) fn write_manifest(&self, manifest: &Manifest) -> Result<(), IndexError> {
         durable::write_file(&self.manifest(), |out| {
-            serde_json::to_writer_pretty(&mut *out, manifest)?;
+            let mut value = serde_json::to_value(manifest)?;
+            value[CHECKSUM] = checksum(&value).into();
+            serde_json::to_writer_pretty(&mut *out, &value)?;
             out.write_all(b"\n")
         })?;
         Ok(())
     }
+}
+
+/// CRC-32 of everything else in the manifest, in its order, as JSON without spaces.
+fn checksum(rest: &Value) -> u32 {
+    crc32fast::hash(rest.to_string().as_bytes())
 }

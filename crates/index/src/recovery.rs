@@ -18,7 +18,7 @@ use crate::index::{Core, Index, Writer};
 use crate::lock::WriterLock;
 use crate::maintain::Maintenance;
 use crate::manifest::{Folder, Found, Manifest};
-use crate::record::{self, SegmentRecord};
+use crate::record::{self, SegmentRecord, State};
 use crate::segment::{LAYOUT, Making, Segment, Source, WriteFiles};
 use crate::store::{Access, Family, Store};
 use crate::tail::{Block, Tail};
@@ -175,48 +175,15 @@ impl Index {
         lock: Option<WriterLock>,
     ) -> Result<Self, IndexError> {
         let coder = Arc::new(Coder::new(manifest.options.dimension));
-        let mut opening = Opening {
-            folder: &folder,
-            options: &manifest.options,
-            store: &store,
-            coder: &coder,
-            writable: lock.is_some(),
-            notes: Vec::new(),
-        };
-        let state = store.state()?;
-        let records = store.segments()?;
-        let mut segments = Vec::with_capacity(records.len());
-        let mut end = 0;
-        for record in &records {
-            if record.first_doc != end || record.end_doc < end {
-                return Err(
-                    store.damaged(format!("segment {} does not follow the one before", record.number))
-                );
-            }
-            end = record.end_doc;
-            segments.push(Arc::new(opening.segment(record)?));
-        }
-        if lock.is_some() {
-            opening.remove_orphans(&records)?;
-        }
-        let tail = opening.tail(end)?;
+        let mut opening = Opening::new(&folder, &manifest.options, &store, &coder, lock.is_some());
+        let (view, state) = opening.view()?;
         let notes = opening.notes;
-        let view = View {
-            coder: Arc::clone(&coder),
-            generation: state.generation,
-            products: state.products as usize,
-            static_version: state.static_version,
-            next_doc: state.next_doc,
-            segments,
-            tail,
-            dead: Arc::new(store.tombstones()?.into_iter().collect()),
-        };
         let core = Core {
             folder,
             manifest,
             store,
             view: RwLock::new(Arc::new(view)),
-            writer: lock.map(|lock| Mutex::new(Writer { _lock: lock, state })),
+            writer: lock.map(|lock| Mutex::new(Writer { _lock: lock, state, epoch: 0 })),
             notes: Mutex::new(notes),
             maintenance: Maintenance::default(),
         };
@@ -224,16 +191,57 @@ impl Index {
     }
 }
 
-struct Opening<'a> {
+/// What is found on the disk becoming a view.
+pub(crate) struct Opening<'a> {
     folder: &'a Folder,
     options: &'a IndexOptions,
     store: &'a Store,
-    coder: &'a Coder,
+    coder: &'a Arc<Coder>,
     writable: bool,
-    notes: Vec<RecoveryNote>,
+    pub(crate) notes: Vec<RecoveryNote>,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    pub(crate) fn new(
+        folder: &'a Folder,
+        options: &'a IndexOptions,
+        store: &'a Store,
+        coder: &'a Arc<Coder>,
+        writable: bool,
+    ) -> Self {
+        Self { folder, options, store, coder, writable, notes: Vec::new() }
+    }
+
+    /// What the store holds. A writer mends what is derived and removes what no record names.
+    pub(crate) fn view(&mut self) -> Result<(View, State), IndexError> {
+        let state = self.store.state()?;
+        let records = self.store.segments()?;
+        let mut segments = Vec::with_capacity(records.len());
+        let mut end = 0;
+        for record in &records {
+            if record.first_doc != end || record.end_doc < end {
+                let problem = format!("segment {} does not follow the one before", record.number);
+                return Err(self.store.damaged(problem));
+            }
+            end = record.end_doc;
+            segments.push(Arc::new(self.segment(record)?));
+        }
+        if self.writable {
+            self.remove_orphans(&records)?;
+        }
+        let view = View {
+            coder: Arc::clone(self.coder),
+            generation: state.generation,
+            products: state.products as usize,
+            static_version: state.static_version,
+            next_doc: state.next_doc,
+            segments,
+            tail: self.tail(end)?,
+            dead: Arc::new(self.store.tombstones()?.into_iter().collect()),
+        };
+        Ok((view, state))
+    }
+
     /// Maps a segment, or makes it again from the store. A writer looks at everything; a reader leaves the vectors to be checked
     /// when they are read.
     fn segment(&mut self, record: &SegmentRecord) -> Result<Segment, IndexError> {

@@ -6,6 +6,7 @@ mod common;
 mod concurrent;
 mod folder;
 mod journal;
+mod kill;
 mod property;
 mod recall;
 mod recovery;

@@ -272,8 +272,8 @@ fn damage_in_the_middle_of_the_log_stops_the_opening() {
     let log = newest_log(&path);
     flip(&log, fs::metadata(&log).unwrap().len() / 2);
     let error = Index::open(&path).unwrap_err();
-    assert!(matches!(error, IndexError::Store { .. }), "{error:?}");
-    assert!(error.to_string().contains("Corruption"), "{error}");
+    assert!(matches!(error, IndexError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains(".log: the record at byte"), "{error}");
 }
 
 #[test]
