@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
-use commands::{bench, compact, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec};
+use commands::{
+    bench, compact, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

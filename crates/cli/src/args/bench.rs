@@ -162,7 +162,12 @@ pub(crate) struct BenchGenerateArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LadderArgs {
     /// Widths of a walk to measure beside the index's own, for searches of vectors
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "16,24,32,48,64,96,128,192,256")]
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        default_value = "16,24,32,48,64,96,128,192,256"
+    )]
     pub(crate) ef: Vec<usize>,
     /// How often each setting is timed, in turns with the others, for searches of vectors
     #[arg(long, value_name = "N", default_value_t = 5)]

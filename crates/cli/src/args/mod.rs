@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{
-    BenchBuildArgs, BenchCellArgs, BenchChurnArgs, BenchColdArgs, BenchCommand, BenchEmbedArgs, BenchGenerateArgs,
-    BenchProbeArgs, BenchSearchArgs, LadderArgs, MadeArgs,
+    BenchBuildArgs, BenchCellArgs, BenchChurnArgs, BenchColdArgs, BenchCommand, BenchEmbedArgs,
+    BenchGenerateArgs, BenchProbeArgs, BenchSearchArgs, MadeArgs,
 };
 pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
 pub(crate) use model::{

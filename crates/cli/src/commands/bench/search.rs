@@ -126,10 +126,12 @@ pub(crate) fn search(args: &BenchSearchArgs) -> anyhow::Result<Done> {
 
 /// The file's queries: a line each, what stands before a tab passed over.
 fn read_requests(queries: &Path, args: &BenchSearchArgs) -> anyhow::Result<Vec<SearchRequest>> {
-    let text = std::fs::read_to_string(queries)
-        .with_context(|| format!("{}: cannot be read", queries.display()))?;
+    let text =
+        std::fs::read_to_string(queries).with_context(|| format!("{}: cannot be read", queries.display()))?;
     let mut requests = Vec::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(args.limit.unwrap_or(LIMIT)) {
+    for (at, line) in
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(args.limit.unwrap_or(LIMIT))
+    {
         let query = line.split_once('\t').map_or(line, |(_, query)| query);
         let request = SearchRequest::new(query)
             .and_then(|request| request.with_results(args.k))
@@ -181,7 +183,10 @@ fn percentiles(ms: impl Iterator<Item = f64>) -> Percentiles {
 fn overhead(hybrid: &[Times], semantic: &[Times]) -> Overhead {
     let p50 = |times: &[Times]| percentile(&mut times.iter().map(Times::search).collect::<Vec<_>>(), 50);
     let mut pairs: Vec<f64> = hybrid.iter().zip(semantic).map(|(h, s)| h.search() - s.search()).collect();
-    Overhead { of_p50: round(p50(hybrid) - p50(semantic), 3), paired_p50: round(percentile(&mut pairs, 50), 3) }
+    Overhead {
+        of_p50: round(p50(hybrid) - p50(semantic), 3),
+        paired_p50: round(percentile(&mut pairs, 50), 3),
+    }
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {

@@ -66,7 +66,8 @@ pub(super) struct Turns<'a> {
 impl<'a> Turns<'a> {
     /// Opens the index a few times.
     pub(super) fn begin(index: &'a Path, asked: &'a Path, ef: &'a [usize]) -> anyhow::Result<Self> {
-        let opens = (0..OPENS).map(|_| probe::run(index, asked, &[], 0, None)).collect::<anyhow::Result<_>>()?;
+        let opens =
+            (0..OPENS).map(|_| probe::run(index, asked, &[], 0, None)).collect::<anyhow::Result<_>>()?;
         Ok(Self { index, asked, ef, opens, whole: None })
     }
 

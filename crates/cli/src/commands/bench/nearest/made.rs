@@ -119,7 +119,7 @@ impl Sources {
             let started = Instant::now();
             let mut batch = Batch::new();
             for (at, vector) in &made {
-                batch.upsert(Product::new(id(*at), format!("made {at}")), *at as u64, Some(vector));
+                batch.upsert(Product::new(id(*at), format!("made {at}")), *at as u128, Some(vector));
             }
             index.apply(batch).map_err(EngineError::from)?;
             filled.apply_s += started.elapsed().as_secs_f64();
@@ -167,8 +167,8 @@ impl Place {
 
 /// The living products of an index, in the order of their internal numbers.
 pub(super) fn documents(index: &Index) -> anyhow::Result<Vec<DocId>> {
-    let mut docs =
-        index.ids().map(|row| Ok(row?.1.doc)).collect::<Result<Vec<_>, _>>().map_err(EngineError::from)?;
+    let docs = index.ids().map(|row| row.map(|(_, entry)| entry.doc)).collect::<Result<Vec<_>, _>>();
+    let mut docs = docs.map_err(EngineError::from)?;
     docs.sort_unstable();
     Ok(docs)
 }

@@ -107,7 +107,8 @@ pub(super) fn begin(
     let Some(root) = root() else {
         return Ok(Err(format!("{SCRIPT} is not found from here; run it in the repository")));
     };
-    let has = Command::new(python).args(["-c", "import hnswlib, faiss, numpy"]).stderr(Stdio::null()).status();
+    let has =
+        Command::new(python).args(["-c", "import hnswlib, faiss, numpy"]).stderr(Stdio::null()).status();
     if !has.is_ok_and(|status| status.success()) {
         return Ok(Err(format!("{} has no hnswlib, faiss and numpy (`make peers`)", python.display())));
     }
@@ -264,7 +265,8 @@ fn interpolated(widths: &[Width], target: f64) -> Option<f64> {
 
 impl Peers {
     pub(super) fn print(&self) -> anyhow::Result<()> {
-        let ratio = self.build_ratio.map_or_else(String::new, |ratio| format!("; ours {ratio:.2} times as fast"));
+        let ratio =
+            self.build_ratio.map_or_else(String::new, |ratio| format!("; ours {ratio:.2} times as fast"));
         output::line(format!("\nhnswlib: built in {:.1} s{ratio}", self.hnswlib.build_s))?;
         let rows = self.hnswlib.widths.iter().map(|width| {
             let qps = [width.qps_best, width.qps_median].map(|qps| thousands(qps as u64));

@@ -57,16 +57,18 @@ impl Asked {
             let Block { docs, rows } = block?;
             let kept: Vec<[bool; KEPT.len()]> =
                 docs.iter().map(|doc| KEPT.map(|kept| keeps(kept, *doc))).collect();
-            best.par_chunks_mut(TILE).zip(queries.par_chunks(TILE * dimension)).for_each(|(best, queries)| {
-                for ((row, doc), kept) in rows.chunks_exact(dimension).zip(&docs).zip(&kept) {
-                    for (best, query) in best.iter_mut().zip(queries.chunks_exact(dimension)) {
-                        let score = dot(query, row);
-                        for (best, _) in best.iter_mut().zip(kept).filter(|(_, kept)| **kept) {
-                            offer(best, top, (*doc, score));
+            best.par_chunks_mut(TILE).zip(queries.par_chunks(TILE * dimension)).for_each(
+                |(best, queries)| {
+                    for ((row, doc), kept) in rows.chunks_exact(dimension).zip(&docs).zip(&kept) {
+                        for (best, query) in best.iter_mut().zip(queries.chunks_exact(dimension)) {
+                            let score = dot(query, row);
+                            for (best, _) in best.iter_mut().zip(kept).filter(|(_, kept)| **kept) {
+                                offer(best, top, (*doc, score));
+                            }
                         }
                     }
-                }
-            });
+                },
+            );
         }
         let mut groups: Vec<Group> =
             KEPT.iter().map(|&kept| Group { kept, truth: Vec::with_capacity(best.len()) }).collect();
@@ -173,7 +175,10 @@ mod tests {
             docs.sort_unstable();
             docs
         };
-        assert_eq!((docs(&asked.groups[0], 0), docs(&asked.groups[0], 1)), (vec![99, 100, 101], vec![6, 7, 8]));
+        assert_eq!(
+            (docs(&asked.groups[0], 0), docs(&asked.groups[0], 1)),
+            (vec![99, 100, 101], vec![6, 7, 8])
+        );
         let filter = asked.groups[1].filter(200).unwrap();
         assert!((5..40).contains(&filter.len()), "{}", filter.len());
         assert!(docs(&asked.groups[1], 0).iter().all(|doc| filter.contains(DocId(*doc))));
