@@ -91,7 +91,7 @@ fn an_index_of_made_up_vectors_is_built_and_searched() {
     shop.run(&[&args[..], &["--out", out]].concat()).expect(3).tells(&[out]);
     shop.run(&["bench", "build", "--vectors", "0"]).expect(2).tells(&["at least 1"]);
     shop.run(&["bench", "build", "--vectors", "10", "--m", "1"]).expect(2).tells(&["m", "2 to 128"]);
-    shop.run(&["bench", "search"]).expect(2).tells(&["--nearest"]);
+    shop.run(&["bench", "search"]).expect(2).tells(&["--queries"]);
 }
 
 #[test]

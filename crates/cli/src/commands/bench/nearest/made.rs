@@ -23,6 +23,8 @@ const BATCH: usize = 2_000;
 pub(super) const BLOCK: usize = 2_048;
 /// Real vectors that are blended at most: they are held in memory.
 const MOST_SOURCES: usize = 50_000;
+/// What an index of made-up vectors names as its model.
+const NO_MODEL: &str = "none: made-up vectors";
 /// Keeps queries apart from vectors of the same seed.
 const QUERY_SEED: u64 = 0x5155_4552;
 
@@ -59,7 +61,12 @@ impl Sources {
             let message = format!("{} holds no vector to be blended", path.display());
             return Err(WrongUse(message).into());
         }
-        Ok(Self { vectors, fingerprint: index.fingerprint().clone(), extra: index.extra().clone() })
+        let mut extra = index.extra().clone();
+        if let Some(model) = extra.get_mut("model") {
+            // No model made the vectors of these products, so none is to be asked for.
+            *model = NO_MODEL.into();
+        }
+        Ok(Self { vectors, fingerprint: index.fingerprint().clone(), extra })
     }
 
     pub(super) fn dimension(&self) -> usize {
