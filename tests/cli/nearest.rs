@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Shop, fixture};
+use crate::support::{Ran, Shop, fixture, root};
 
 /// A shop of the fixture catalogue, whose vectors are blended.
 fn shop() -> Shop {
@@ -104,6 +104,60 @@ fn peers_that_are_not_there_are_named() {
     let report = shop.run(&few).expect(0).json();
     assert!(report["peers_skipped"].as_str().unwrap().contains("more than 100"), "{report}");
     assert_eq!(report["build"]["graph"], Value::Null);
+}
+
+/// In the place of a Python with the peers: checks that it is given 200 vectors of 32 values and 5 queries, has "built" in 2.5 s, and
+/// answers each line with a recall from .901 (ef 10) to .999 (ef 512).
+#[cfg(unix)]
+const PEERS: &str = r#"#!/bin/sh
+if [ "$1" = -c ]; then exit 0; fi
+[ "$(wc -c < "$2")" -eq 25600 ] && [ "$(wc -c < "$3")" -eq 640 ] && [ "$4" = 32 ] || exit 9
+case "$1" in *peer_ann.py) echo '{"index": "usearch"}'; exit;; esac
+for efs; do :; done
+echo '{"index": "hnswlib", "build_s": 2.5}'
+while read -r line; do
+  for ef in $(echo "$efs" | tr , ' '); do
+    echo "{\"ef\": $ef, \"recall\": 0.$((900 + ef * 99 / 512)), \"qps\": $((10000 / ef)).0}"
+  done
+done
+"#;
+
+#[cfg(unix)]
+#[test]
+fn peers_are_measured_in_turns_and_compared() {
+    use std::os::unix::fs::PermissionsExt;
+    let shop = shop();
+    let python = shop.write("python", PEERS);
+    std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let args = [
+        "bench",
+        "build",
+        "--vectors",
+        "200",
+        "--queries",
+        "5",
+        "--rounds",
+        "2",
+        "--ef",
+        "64",
+        "--format",
+        "json",
+    ];
+    // Where the scripts are found.
+    let ran = shop.command(&args).arg("--peers").arg(&python).current_dir(root()).output().unwrap();
+    let report = Ran::from(ran).expect(0).json();
+    let peers = &report["peers"];
+    assert_eq!(peers["hnswlib"]["build_s"], 2.5);
+    assert!(number(&peers["build_ratio"]) > 0.0, "{peers}");
+    assert_eq!(peers["hnswlib"]["widths"].as_array().unwrap().len(), 14);
+    let compared = peers["compared"].as_array().unwrap();
+    let at = compared.iter().find(|c| c["recall"] == 0.95).unwrap();
+    // The narrowest that reaches it is the fastest: 900 + 384 * 99 / 512 = 974. Between 256 (.949) and 384, .95 is near 256.
+    assert_eq!((&at["peer_ef"], &at["peer_recall"], &at["own"]), (&json!(384), &json!(0.974), &json!(false)));
+    let ratio = number(&at["ours_qps"]) / number(&at["peer_qps"]);
+    assert!((number(&at["ratio"]) - ratio).abs() < 1e-3 * ratio.max(1.0), "{at}");
+    assert!(number(&at["ratio_interpolated"]) < number(&at["ratio"]), "{at}");
+    assert!((38.0..39.0).contains(&number(&at["peer_qps_interpolated"])), "{at}");
 }
 
 #[test]

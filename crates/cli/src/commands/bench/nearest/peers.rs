@@ -17,7 +17,6 @@ use super::figures::{Figures, Nearest};
 use super::made::{BLOCK, Sources};
 use super::truth::Asked;
 use crate::args::BenchBuildArgs;
-use crate::exit::WrongUse;
 use crate::output::{self, table, thousands};
 use crate::threads;
 
@@ -159,8 +158,7 @@ impl Running {
         let read = self.told.read_line(&mut line).context("the peer's answer can't be read")?;
         if read == 0 {
             let status = self.child.wait()?;
-            let message = format!("the peer ended before its measurement did ({status})");
-            return Err(WrongUse(message).into());
+            anyhow::bail!("the peer ended before its measurement did ({status})");
         }
         Ok(line)
     }
@@ -224,26 +222,23 @@ fn compare(nearest: &Nearest, widths: &[Width]) -> Vec<Compared> {
         nearest.settings.iter().filter(|f| f.strategy == Strategy::Graph && f.kept == 1.0).collect();
     let mut compared = Vec::new();
     if let Some(own) = walks.iter().find(|f| f.own) {
-        compared.extend(against(own, own.recall, widths));
+        compared.extend(against(own, own.recall, true, widths));
     }
     for target in TARGETS {
         let good = walks.iter().filter(|f| f.recall >= target);
         let fastest = good.max_by(|a, b| a.qps_median.total_cmp(&b.qps_median));
-        compared.extend(fastest.and_then(|fastest| against(fastest, target, widths)).map(|mut compared| {
-            compared.own = false;
-            compared
-        }));
+        compared.extend(fastest.and_then(|fastest| against(fastest, target, false, widths)));
     }
     compared
 }
 
-fn against(ours: &Figures, target: f64, widths: &[Width]) -> Option<Compared> {
+fn against(ours: &Figures, target: f64, own: bool, widths: &[Width]) -> Option<Compared> {
     let good = widths.iter().filter(|width| width.recall >= target);
     let peer = good.max_by(|a, b| a.qps_median.total_cmp(&b.qps_median))?;
     let interpolated = interpolated(widths, target).unwrap_or(peer.qps_median);
     Some(Compared {
         recall: target,
-        own: ours.own,
+        own,
         ef: ours.ef.unwrap_or(0),
         ours_recall: ours.recall,
         ours_qps: ours.qps_median,
