@@ -34,7 +34,7 @@ own:
 	  echo "$(CURDIR)" > "$(STAMP)"; \
 	fi
 
-.PHONY: own help setup build model demo example test torture lint bench bench-peers peers peers-llama clean
+.PHONY: own help setup build model demo example test torture lint bench bench-index bench-peers peers peers-llama clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -87,6 +87,15 @@ lint: setup own ## formatting, clippy and documentation, warnings denied
 
 bench: build ## measure embedding speed, beside sentence-transformers where `make peers` has installed it
 	@tests/bench/embed.sh $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)"
+
+# Vectors of `bench-index`, the index whose vectors are blended, and more options of `xunpin bench build`.
+VECTORS ?= 100000
+SOURCE ?= $(DEMO_INDEX)
+INDEX_FLAGS ?=
+
+bench-index: build ## measure an index of VECTORS=100000 made-up vectors, beside hnswlib where `make peers` has installed it
+	@[ -f "$(SOURCE)/manifest.json" ] || $(MAKE) --no-print-directory demo
+	@$(XUNPIN) bench build --index "$(SOURCE)" --vectors $(VECTORS) --peers "$(PEERS_PYTHON)" $(INDEX_FLAGS)
 
 # The model for llama.cpp, in one file or more.
 GGUF ?= $(wildcard $(CACHE)/xunpin/peers/$(MODEL)-*.gguf)

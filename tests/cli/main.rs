@@ -12,6 +12,7 @@ mod full_text;
 mod kill;
 mod life;
 mod measure;
+mod nearest;
 mod peers;
 mod precision;
 mod rebuild;

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
-use commands::{bench, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec};
+use commands::{
+    bench, compact, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Compact(args) => compact::run(&args),
         Command::Delete(args) => delete::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Stats(args) => stats::run(&args),
@@ -46,6 +49,9 @@ fn main() -> ExitCode {
         Command::Bench(BenchCommand::Cold(args)) => bench::cold(&args),
         Command::Bench(BenchCommand::Search(args)) => bench::search(&args),
         Command::Bench(BenchCommand::Generate(args)) => bench::generate(&args),
+        Command::Bench(BenchCommand::Build(args)) => bench::build(&args),
+        Command::Bench(BenchCommand::Churn(args)) => bench::churn(&args),
+        Command::Bench(BenchCommand::Probe(args)) => bench::probe(&args),
     };
     let code = exit::code(done);
     bench::tell();

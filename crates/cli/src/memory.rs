@@ -36,9 +36,57 @@ impl Memory {
     }
 }
 
+/// What is resident of an index's mapped files. From `/proc/self/smaps`; see proc_pid_smaps(5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mapped {
+    /// Of graphs and codes (`*.xpg`).
+    pub(crate) graphs: u64,
+    /// Of the vectors (`*.xpv`).
+    pub(crate) vectors: u64,
+}
+
+impl Mapped {
+    /// In this process, now.
+    pub(crate) fn now() -> Option<Self> {
+        Some(Self::read(&std::fs::read_to_string("/proc/self/smaps").ok()?))
+    }
+
+    fn read(smaps: &str) -> Self {
+        let (mut mapped, mut other) = (Self { graphs: 0, vectors: 0 }, 0);
+        let mut file = "";
+        for line in smaps.lines() {
+            let mut words = line.split_ascii_whitespace();
+            match words.next() {
+                Some("Rss:") => {
+                    let kibibytes: u64 = words.next().and_then(|n| n.parse().ok()).unwrap_or(0);
+                    let sum = match file.rsplit_once('.') {
+                        Some((_, "xpg")) => &mut mapped.graphs,
+                        Some((_, "xpv")) => &mut mapped.vectors,
+                        _ => &mut other,
+                    };
+                    *sum += kibibytes * 1024;
+                }
+                // A mapping begins with its addresses, and ends with its file.
+                Some(first) if !first.ends_with(':') => file = line,
+                _ => {}
+            }
+        }
+        mapped
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mapped_files_are_told_apart() {
+        let smaps = "7f00-7f10 r--s 00000000 fe:01 12 /a b/segment-00000001.xpg\nSize: 64 kB\nRss: 20 kB\nPss: 9 kB\n\
+                     7f10-7f20 r--s 00000000 fe:01 13 /a b/segment-00000001.xpv\nRss: 8 kB\n\
+                     7f20-7f30 rw-p 00000000 00:00 0\nRss: 100 kB\n7f30-7f40 r--s 0 fe:01 14 /x.xpv (deleted)\nRss: 4 kB\n";
+        assert_eq!(Mapped::read(smaps), Mapped { graphs: 20 << 10, vectors: 8 << 10 });
+        assert!(!cfg!(target_os = "linux") || Mapped::now().is_some());
+    }
 
     #[test]
     fn the_status_file_is_read() {

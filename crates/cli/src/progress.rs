@@ -31,3 +31,8 @@ pub(crate) const SHARE_STEPS: u64 = 10_000;
 pub(crate) fn of_share() -> ProgressBar {
     bar(SHARE_STEPS, "[{bar:30}] {percent}% {msg}, {eta} left")
 }
+
+/// Work whose share is not known; the message tells the counts.
+pub(crate) fn of_work() -> ProgressBar {
+    bar(0, "{spinner} {msg}, {elapsed}")
+}

@@ -75,8 +75,12 @@ pub struct TailStats {
 pub struct ByteStats {
     /// The store: products, vectors, adjacency, write-ahead log.
     pub db: u64,
-    /// The mapped files, which are derived.
+    /// The mapped files, which are derived: `graphs` and `vectors`.
     pub graph: u64,
+    /// Of those, what walks read: adjacency and codes (`*.xpg`).
+    pub graphs: u64,
+    /// Of those, the vectors in half precision, for rescoring and exact scans (`*.xpv`).
+    pub vectors: u64,
     /// The full-text index, which is derived.
     pub lexical: u64,
     /// The word vectors.
@@ -122,6 +126,8 @@ impl Index {
             bytes: ByteStats {
                 db: folder_size(&self.core.folder.db()),
                 graph: folder_size(&self.core.folder.graph()),
+                graphs: size_of_files(&self.core.folder.graph(), "xpg"),
+                vectors: size_of_files(&self.core.folder.graph(), "xpv"),
                 lexical: folder_size(&self.core.folder.lexical()),
                 word2vec: folder_size(&self.core.folder.word2vec()),
                 total: folder_size(self.path()),
@@ -141,4 +147,11 @@ fn folder_size(path: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+/// Bytes of the files in a folder whose names end in this.
+fn size_of_files(path: &Path, ending: &str) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    let wanted = entries.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == ending));
+    wanted.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
 }

@@ -81,6 +81,18 @@ impl LexicalWriter {
         })
     }
 
+    /// Makes one segment of all, without what is deleted, and gives the disk what that took. The state of the store stays the same;
+    /// changes that were not committed are lost.
+    pub fn compact(&mut self) -> Result<(), LexicalError> {
+        self.pending.clear();
+        self.inner = None;
+        let generation = self.shared.view().commit.generation;
+        self.commit_and_merge(generation, |sizes| {
+            let wasteful = sizes.len() > 1 || sizes.iter().any(|size| size.deleted > 0);
+            wasteful.then(|| sizes.iter().map(|size| size.id).collect())
+        })
+    }
+
     fn commit_and_merge(
         &mut self,
         generation: u64,

@@ -17,6 +17,41 @@ pub struct EngineBuilder {
     /// `None`: that of the index, for a new one the default.
     pub(crate) template: Option<Template>,
     pub(crate) tune: Box<dyn FnOnce(&mut IndexOptions)>,
+    graph: GraphOptions,
+}
+
+/// What was asked of the graphs of an index.
+#[derive(Clone, Copy, Default)]
+struct GraphOptions {
+    m: Option<usize>,
+    ef_construction: Option<usize>,
+    recall: Option<f64>,
+}
+
+impl GraphOptions {
+    fn set(&self, options: &mut IndexOptions) {
+        options.m = self.m.unwrap_or(options.m);
+        options.ef_construction = self.ef_construction.unwrap_or(options.ef_construction);
+        options.recall = self.recall.unwrap_or(options.recall);
+    }
+
+    /// Refuses what an existing index was not made with.
+    fn check(&self, index: &Index) -> Result<(), EngineError> {
+        let has = index.options();
+        let refuse = |option: &'static str, given: String, made_with: String| {
+            Err(EngineError::OtherOptions { path: index.path().into(), option, given, made_with })
+        };
+        match (self.m, self.ef_construction, self.recall) {
+            (Some(m), ..) if m != has.m => refuse("m", m.to_string(), has.m.to_string()),
+            (_, Some(ef), _) if ef != has.ef_construction => {
+                refuse("ef_construction", ef.to_string(), has.ef_construction.to_string())
+            }
+            (.., Some(recall)) if recall != has.recall => {
+                refuse("recall", recall.to_string(), has.recall.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl EngineBuilder {
@@ -32,6 +67,7 @@ impl EngineBuilder {
             },
             template: None,
             tune: Box::new(|_| {}),
+            graph: GraphOptions::default(),
         }
     }
 
@@ -50,7 +86,7 @@ impl EngineBuilder {
         self
     }
 
-    /// Threads the model computes with; all cores by default. Has no effect on a given encoder.
+    /// Threads the model computes with and graphs are built by; all cores by default. Has no effect on a given encoder.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.model.threads = Some(threads);
@@ -95,6 +131,29 @@ impl EngineBuilder {
         self
     }
 
+    /// Links of a graph node of a new index ([`IndexOptions::m`]); an existing one that was made with another number is refused.
+    #[must_use]
+    pub fn m(mut self, m: usize) -> Self {
+        self.graph.m = Some(m);
+        self
+    }
+
+    /// Candidates looked at when a node of a new index is linked ([`IndexOptions::ef_construction`]); an existing one that was made
+    /// with another number is refused.
+    #[must_use]
+    pub fn ef_construction(mut self, ef_construction: usize) -> Self {
+        self.graph.ef_construction = Some(ef_construction);
+        self
+    }
+
+    /// The share of the true nearest that searches of a new index are to find ([`IndexOptions::recall`]); an existing one that was made
+    /// with another share is refused.
+    #[must_use]
+    pub fn recall(mut self, recall: f64) -> Self {
+        self.graph.recall = Some(recall);
+        self
+    }
+
     /// Opens the index to write, making it first where there is none.
     pub fn create(self) -> Result<Engine, EngineError> {
         self.create_with(None)
@@ -113,10 +172,12 @@ impl EngineBuilder {
         };
         let mut options = IndexOptions::new(encoder.fingerprint().dimension);
         (self.tune)(&mut options);
+        self.graph.set(&mut options);
         let settings = Settings { model, template: self.template.unwrap_or_default() };
         let extra = serde_json::to_value(&settings)
             .map_err(|source| EngineError::Settings { path: self.path.clone(), source })?;
         let index = Index::create(&self.path, encoder.fingerprint(), options, extra)?;
+        index.set_build_threads(self.model.threads.unwrap_or(0));
         if let Some(first) = first {
             index.apply(first)?;
         }
@@ -138,6 +199,8 @@ impl EngineBuilder {
     }
 
     fn over(self, index: Index) -> Result<Engine, EngineError> {
+        self.graph.check(&index)?;
+        index.set_build_threads(self.model.threads.unwrap_or(0));
         let settings = serde_json::from_value(index.extra().clone())
             .map_err(|source| EngineError::Settings { path: self.path, source })?;
         Ok(Engine::new(index, settings, self.model))

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use xunpin_core::{Encoder, Product};
-use xunpin_index::{Batch, Index, Stats, VerifyReport};
+use xunpin_index::{Batch, Compacted, Index, Stats, VerifyReport};
 use xunpin_ingest::content_hash;
 
 use crate::EngineError;
@@ -140,6 +140,19 @@ impl Engine {
             self.lexical.follow(&self.index, true);
         }
         Ok(report)
+    }
+
+    /// Makes one segment of all vectors, drops what is deleted everywhere, the full-text index included, and gives the disk what
+    /// that took. Searches and commits go on meanwhile; what comes meanwhile stays in the live part. Needs room for a second
+    /// copy of the vectors and their graph until it is done, and no model.
+    pub fn compact(&self) -> Result<Compacted, EngineError> {
+        self.must_write()?;
+        let before = self.stats().bytes.total;
+        let mut compacted = self.index.compact()?;
+        self.lexical.compact(&self.index)?;
+        compacted.bytes_before = before;
+        compacted.bytes_after = self.stats().bytes.total;
+        Ok(compacted)
     }
 
     /// Counts and sizes.

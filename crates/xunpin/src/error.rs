@@ -172,6 +172,21 @@ pub enum EngineError {
         /// What its fingerprint says.
         precision: String,
     },
+    /// The caller asked for graphs that an existing index does not have.
+    #[error(
+        "the index {} was made with {option} {made_with}, and its graphs can't be given {given}; leave the option out, or make a new \
+         index with it", path.display()
+    )]
+    OtherOptions {
+        /// The index.
+        path: PathBuf,
+        /// The option.
+        option: &'static str,
+        /// What was asked for.
+        given: String,
+        /// What the index was made with.
+        made_with: String,
+    },
     /// The caller would rebuild into a folder that can't take it.
     #[error("{}: {problem}; give the rebuild another folder, or remove this one first", path.display())]
     RebuildTarget {
@@ -229,6 +244,7 @@ impl EngineError {
             Self::OtherPrecision { .. } | Self::MixedPrecision { .. } => true,
             Self::Model(ModelError::DeviceNotBuilt { .. } | ModelError::DevicePrecision { .. }) => true,
             Self::RebuildTarget { .. } | Self::UnfinishedSource { .. } => true,
+            Self::OtherOptions { .. } | Self::Index(IndexError::Options { .. }) => true,
             Self::Field(_) | Self::Weight(_) | Self::NothingJudged { .. } => true,
             Self::NoWord2Vec { .. } | Self::NoCommonWord { .. } | Self::Pooling(_) => true,
             Self::Product { .. } | Self::Resolve(_) | Self::Mapping(_) | Self::Filter(_) => true,

@@ -116,6 +116,15 @@ impl Lexical {
         }
     }
 
+    /// Rids it of what is deleted, once it is at the store's last commit.
+    pub(crate) fn compact(&self, index: &Index) -> Result<(), EngineError> {
+        self.follow(index, true);
+        let open = self.handle(index)?;
+        let _one_mends = self.mending.lock().unwrap_or_else(PoisonError::into_inner);
+        open.writer()?.compact()?;
+        Ok(())
+    }
+
     fn opened(&self) -> Option<LexicalIndex> {
         self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use bench::{
-    BenchCellArgs, BenchColdArgs, BenchCommand, BenchEmbedArgs, BenchGenerateArgs, BenchSearchArgs,
+    BenchBuildArgs, BenchCellArgs, BenchChurnArgs, BenchColdArgs, BenchCommand, BenchEmbedArgs,
+    BenchGenerateArgs, BenchProbeArgs, BenchSearchArgs, MadeArgs,
 };
 pub(crate) use measure::{EvalArgs, JudgedArgs, TuneArgs};
 pub(crate) use model::{
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Tell what an index holds and how much room it takes
     Stats(StatsArgs),
+    /// Merge an index into one graph and give the disk what deleted products took
+    Compact(CompactArgs),
     /// Make a new index from the products of an old one: for another model or precision
     Rebuild(RebuildArgs),
     /// Measure relevance against judged queries, or compare the search modes
@@ -77,6 +80,7 @@ impl Command {
             Self::Index(args) => args.threads.threads,
             Self::Search(args) => args.threads.threads,
             Self::Rebuild(args) => args.threads.threads,
+            Self::Compact(args) => args.threads.threads,
             Self::Eval(args) => args.threads.threads,
             Self::Embed(args) => args.threads.threads,
             Self::Tune(args) => args.threads.threads,
@@ -138,6 +142,8 @@ pub(crate) struct IndexArgs {
     pub(crate) model: Option<String>,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) graph: GraphArgs,
     /// Name a column: `--map title=商品名称` (again for more)
     #[arg(long, value_name = "FIELD=COLUMN")]
     pub(crate) map: Vec<String>,
@@ -177,6 +183,20 @@ pub(crate) struct IndexArgs {
     pub(crate) format: Format,
 }
 
+/// How a new index builds its graphs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct GraphArgs {
+    /// Links of a graph node of a new index, 2 to 128 (default: 16)
+    #[arg(long, value_name = "N")]
+    pub(crate) m: Option<usize>,
+    /// Candidates looked at when a node of a new index is linked, 1 to 10000 (default: 200)
+    #[arg(long, value_name = "N")]
+    pub(crate) ef_construction: Option<usize>,
+    /// Share of the true nearest that searches of a new index are to find, 0.5 to 0.999 (default: 0.99)
+    #[arg(long, value_name = "R")]
+    pub(crate) recall: Option<f64>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Threads {
     /// Threads to compute with (default: all cores)
@@ -199,6 +219,16 @@ pub(crate) struct DeleteArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) index: IndexDir,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompactArgs {
+    #[command(flatten)]
+    pub(crate) index: IndexDir,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
 }

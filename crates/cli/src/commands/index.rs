@@ -9,7 +9,7 @@ use xunpin::{EncoderOptions, Engine, IngestOptions, IngestProgress, IngestReport
 
 use super::notes::Notes;
 use super::{builder, computing};
-use crate::args::{ComputeArgs, DEFAULT_MODEL, DeviceArg, Format, IndexArgs};
+use crate::args::{ComputeArgs, DEFAULT_MODEL, DeviceArg, Format, GraphArgs, IndexArgs};
 use crate::exit::{Done, wrong_use};
 use crate::output::{self, count, thousands};
 use crate::progress;
@@ -95,6 +95,16 @@ fn open_engine(args: &IndexArgs) -> anyhow::Result<Engine> {
         builder = builder.model(model_of_a_new_index(args));
     } else if let Some(model) = &args.model {
         builder = builder.model(model);
+    }
+    let GraphArgs { m, ef_construction, recall } = args.graph;
+    if let Some(m) = m {
+        builder = builder.m(m);
+    }
+    if let Some(ef_construction) = ef_construction {
+        builder = builder.ef_construction(ef_construction);
+    }
+    if let Some(recall) = recall {
+        builder = builder.recall(recall);
     }
     let engine = computing(builder, &args.compute).create()?;
     // Now rather than after the first lines are read: a model that doesn't fit is told at once.

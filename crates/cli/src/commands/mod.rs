@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod bench;
+pub(crate) mod compact;
 pub(crate) mod delete;
 pub(crate) mod embed;
 pub(crate) mod eval;

@@ -61,10 +61,11 @@ pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Done> {
         output::line(format!("fusion    {} weights", if tuned { "tuned" } else { "default" }))?;
         output::line(format!("search    {}", stats.strategy))?;
         output::line(format!(
-            "disk      {} (store {}, graph {}, full text {}, word vectors {})",
+            "disk      {} (store {}, graphs {}, vectors {}, full text {}, word vectors {})",
             bytes(stats.bytes.total),
             bytes(stats.bytes.db),
-            bytes(stats.bytes.graph),
+            bytes(stats.bytes.graphs),
+            bytes(stats.bytes.vectors),
             bytes(stats.bytes.lexical),
             bytes(stats.bytes.word2vec)
         ))?;
@@ -107,11 +108,12 @@ fn print_index(args: &StatsArgs, engine: &Engine, stats: &xunpin::index::Stats) 
     output::line(format!("commits   {}", stats.generation))?;
     for segment in &stats.segments {
         output::line(format!(
-            "segment   {}: {}, {} deleted, {} layers, {}{}",
+            "segment   {}: {}, {} deleted, {} layers, ef {} for ten results, {}{}",
             segment.number,
             count(segment.vectors as u64, "vector", "vectors"),
             segment.deleted,
             segment.layers,
+            segment.ef,
             bytes(segment.bytes),
             if segment.mapped { "" } else { ", held in memory: its file can't be used" },
         ))?;

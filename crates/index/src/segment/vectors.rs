@@ -44,7 +44,7 @@ impl VectorFile {
         let rows = record.rows as usize;
         let checked = (0..rows.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let file = Self { bytes, path: path.into(), rows, dimension, checks, checked };
-        match file.first_damaged().filter(|_| whole) {
+        match whole.then(|| file.first_damaged()).flatten() {
             Some(row) => Err(format!("its vector {row} fails its checksum")),
             None => Ok(file),
         }

@@ -4,8 +4,7 @@
 //!   likewise;
 //! * brand, category, price, tags, stock and each attribute are those of one parent or another; columns that are none of
 //!   these are the first parent's;
-//! * its vector is a blend of theirs with weights drawn from 0.2 to 1, moved by noise of length [`NOISE`] and brought
-//!   to unit length.
+//! * its vector is a [`blend`] of theirs.
 //!
 //! So words are as frequent as in the real catalogue, vectors lie where real ones do, and products that share words also
 //! lie near each other, as far as they do in reality.
@@ -13,12 +12,8 @@
 use xunpin::Product;
 use xunpin_analysis::{Analyzer, is_hanzi};
 
+use super::blend::blend;
 use super::random::Random;
-
-/// Length of the noise, in lengths of the vector.
-const NOISE: f32 = 0.25;
-/// Lowest share of a parent in the blend, before the shares are made to sum to one.
-const LEAST_SHARE: f32 = 0.2;
 
 /// A real product, cut up.
 pub(super) struct Source {
@@ -61,7 +56,8 @@ pub(super) fn recombine(sources: &[Source], seed: u64, at: usize) -> Option<(Pro
     let lists: Vec<&[String]> = parents.iter().map(|source| source.description.as_slice()).collect();
     let description = mix(&lists, &mut random);
     product.description = (!description.is_empty()).then_some(description);
-    let vector = blend(&parents, &mut random)?;
+    let vectors: Vec<&[f32]> = parents.iter().map(|source| source.vector.as_slice()).collect();
+    let vector = blend(&vectors, &mut random)?;
     Some((product, vector))
 }
 
@@ -95,26 +91,6 @@ fn mix(lists: &[&[String]], random: &mut Random) -> String {
         text.push_str(word);
     }
     text
-}
-
-/// A unit vector between those of the parents; none if it has no length.
-fn blend(parents: &[&Source], random: &mut Random) -> Option<Vec<f32>> {
-    let mut sum = vec![0.0f32; parents.first()?.vector.len()];
-    for parent in parents {
-        let share = LEAST_SHARE + (1.0 - LEAST_SHARE) * random.unit();
-        sum.iter_mut().zip(&parent.vector).for_each(|(sum, value)| *sum += share * value);
-    }
-    normalize(&mut sum)?;
-    // Uniform from -s to s has the variance s²/3, so this has NOISE² over all values together.
-    let scale = NOISE * (3.0 / sum.len() as f32).sqrt();
-    sum.iter_mut().for_each(|value| *value += scale * (2.0 * random.unit() - 1.0));
-    normalize(&mut sum)?;
-    Some(sum)
-}
-
-fn normalize(values: &mut [f32]) -> Option<()> {
-    let length = values.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt() as f32;
-    (length > 1e-6).then(|| values.iter_mut().for_each(|v| *v /= length))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -5,13 +6,16 @@ use serde::Serialize;
 use xunpin::eval::Latency;
 use xunpin::{Engine, Mode, SearchRequest};
 
-use super::round;
+use super::{nearest, percentile, round};
 use crate::args::{BenchSearchArgs, Format};
 use crate::commands::notes::Notes;
 use crate::commands::{needs_model, query_builder};
 use crate::exit::{Done, WrongUse, wrong_use};
 use crate::output::{self, count, table};
 use crate::threads;
+
+/// Queries timed if the caller doesn't say.
+const LIMIT: usize = 200;
 
 #[derive(Serialize)]
 struct Report {
@@ -75,13 +79,14 @@ impl Times {
 /// Asks every query in every mode before the next query, so that what else the machine does hits all modes alike; which
 /// mode is first changes from query to query.
 pub(crate) fn search(args: &BenchSearchArgs) -> anyhow::Result<Done> {
+    let Some(queries) = &args.queries else { return nearest::search(args) };
     let mut modes: Vec<Mode> = Vec::new();
     for &mode in &args.modes {
         if !modes.contains(&mode) {
             modes.push(mode);
         }
     }
-    let requests = read_requests(args)?;
+    let requests = read_requests(queries, args)?;
     let engine = query_builder(&args.index, &args.compute).open_read_only()?;
     let mut notes = Notes::of(&engine);
     if modes.iter().any(|mode| needs_model(*mode)) {
@@ -120,20 +125,22 @@ pub(crate) fn search(args: &BenchSearchArgs) -> anyhow::Result<Done> {
 }
 
 /// The file's queries: a line each, what stands before a tab passed over.
-fn read_requests(args: &BenchSearchArgs) -> anyhow::Result<Vec<SearchRequest>> {
-    let text = std::fs::read_to_string(&args.queries)
-        .with_context(|| format!("{}: cannot be read", args.queries.display()))?;
+fn read_requests(queries: &Path, args: &BenchSearchArgs) -> anyhow::Result<Vec<SearchRequest>> {
+    let text =
+        std::fs::read_to_string(queries).with_context(|| format!("{}: cannot be read", queries.display()))?;
     let mut requests = Vec::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(args.limit) {
+    for (at, line) in
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(args.limit.unwrap_or(LIMIT))
+    {
         let query = line.split_once('\t').map_or(line, |(_, query)| query);
         let request = SearchRequest::new(query)
             .and_then(|request| request.with_results(args.k))
             .map_err(wrong_use)
-            .with_context(|| format!("{}:{}", args.queries.display(), at + 1))?;
+            .with_context(|| format!("{}:{}", queries.display(), at + 1))?;
         requests.push(request);
     }
     if requests.is_empty() {
-        let message = format!("{} holds no query; one a line is expected", args.queries.display());
+        let message = format!("{} holds no query; one a line is expected", queries.display());
         return Err(WrongUse(message).into());
     }
     Ok(requests)
@@ -174,15 +181,12 @@ fn percentiles(ms: impl Iterator<Item = f64>) -> Percentiles {
 }
 
 fn overhead(hybrid: &[Times], semantic: &[Times]) -> Overhead {
-    let p50 = |times: &[Times]| median(times.iter().map(Times::search).collect());
-    let pairs = hybrid.iter().zip(semantic).map(|(h, s)| h.search() - s.search());
-    Overhead { of_p50: round(p50(hybrid) - p50(semantic), 3), paired_p50: round(median(pairs.collect()), 3) }
-}
-
-/// The median by nearest rank, as in [`Latency`]; 0 of nothing.
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len().div_ceil(2).saturating_sub(1)).copied().unwrap_or(0.0)
+    let p50 = |times: &[Times]| percentile(&mut times.iter().map(Times::search).collect::<Vec<_>>(), 50);
+    let mut pairs: Vec<f64> = hybrid.iter().zip(semantic).map(|(h, s)| h.search() - s.search()).collect();
+    Overhead {
+        of_p50: round(p50(hybrid) - p50(semantic), 3),
+        paired_p50: round(percentile(&mut pairs, 50), 3),
+    }
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
@@ -227,6 +231,5 @@ mod tests {
         let semantic = [of(2.0), of(4.0), of(1.0)];
         let found = overhead(&hybrid, &semantic);
         assert_eq!((found.of_p50, found.paired_p50), (3.0, 4.0));
-        assert_eq!(median(vec![]), 0.0);
     }
 }
