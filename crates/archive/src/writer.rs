@@ -35,10 +35,9 @@ impl Source {
         Self::of(name, path, &found, None)
     }
 
-    /// The file at `path`, opened now: another one may take its place meanwhile.
-    pub fn open(name: EntryName, path: impl Into<PathBuf>) -> Result<Self, ArchiveError> {
+    /// A file that is open, from its beginning: another one may take its place at `path` meanwhile.
+    pub fn opened(name: EntryName, path: impl Into<PathBuf>, file: File) -> Result<Self, ArchiveError> {
         let path = path.into();
-        let file = File::open(&path).map_err(ArchiveError::io("open", &path))?;
         let found = file.metadata().map_err(ArchiveError::io("look at", &path))?;
         Self::of(name, path, &found, Some(file))
     }
@@ -53,11 +52,6 @@ impl Source {
             return Err(ArchiveError::Source { path, problem: "it is no plain file" });
         }
         Ok(Self { name, path, size: found.len(), file })
-    }
-
-    /// Bytes it has.
-    pub fn size(&self) -> u64 {
-        self.size
     }
 }
 
@@ -279,7 +273,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("f"), "old one").unwrap();
-        let source = Source::open(EntryName::new("db/f").unwrap(), path("f")).unwrap();
+        let source =
+            Source::opened(EntryName::new("db/f").unwrap(), path("f"), File::open(path("f")).unwrap())
+                .unwrap();
         fs::write(path("g"), "new").unwrap();
         fs::rename(path("g"), path("f")).unwrap();
         let on = &mut |_, _| ControlFlow::Continue(());

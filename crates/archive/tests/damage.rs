@@ -337,3 +337,31 @@ proptest! {
         prop_assert_eq!(found.into_iter().map(|(_, content)| content).collect::<Vec<_>>(), contents);
     }
 }
+
+/// Runs a program of the system, or says that it is missing.
+fn tool(program: &str, args: &[&str], folder: &Path) -> Option<String> {
+    match std::process::Command::new(program).args(args).current_dir(folder).output() {
+        Ok(ran) => {
+            assert!(ran.status.success(), "{program}: {ran:?}");
+            Some(String::from_utf8(ran.stdout).unwrap())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => panic!("{program}: {error}"),
+    }
+}
+
+#[test]
+fn ordinary_tools_list_unpack_and_check_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.xpa"), small()).unwrap();
+    let Some(names) = tool("tar", &["tf", "a.xpa"], folder.path()) else { return };
+    let expected = ["snapshot.json"].into_iter().chain(FILES.map(|(name, _)| name));
+    let expected: Vec<&str> = expected.chain(["SHA256SUMS", "SHA256SUMS.sha256"]).collect();
+    assert_eq!(names.lines().collect::<Vec<_>>(), expected);
+    tool("tar", &["xf", "a.xpa"], folder.path());
+    for list in ["SHA256SUMS.sha256", "SHA256SUMS"] {
+        tool("sha256sum", &["-c", "--strict", list], folder.path());
+    }
+    let json = fs::read(folder.path().join("snapshot.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Snapshot>(&json).unwrap().products, 2);
+}

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
-use commands::{bench, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec};
+use commands::{
+    bench, delete, embed, eval, index, model, rebuild, search, snapshot, stats, tune, verify, word2vec,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         Command::Index(args) => index::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Snapshot(args) => snapshot::take(&args),
+        Command::Restore(args) => snapshot::restore(&args),
         Command::Delete(args) => delete::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Stats(args) => stats::run(&args),

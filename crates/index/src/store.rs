@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
     Direction, FlushOptions, IteratorMode, LogLevel, Options, Snapshot, WriteBatch, WriteOptions,
@@ -150,6 +151,14 @@ impl Store {
                 Family::ALL.into_iter().filter_map(|f| self.family(f)).collect();
             let _ = self.db.flush_cfs_opt(&families, &FlushOptions::default());
         }
+    }
+
+    /// Puts a copy of the store as it is now into the new folder `into`: tables as hard links where the file system has
+    /// them. For a store that is open for writing.
+    pub(crate) fn checkpoint(&self, into: &Path) -> Result<(), IndexError> {
+        Checkpoint::new(&self.db)
+            .and_then(|c| c.create_checkpoint(into))
+            .map_err(|e| IndexError::store(into, e))
     }
 
     /// [`Moment::scan`] of now.

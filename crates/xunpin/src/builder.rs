@@ -137,7 +137,8 @@ impl EngineBuilder {
         self.over(index)
     }
 
-    fn over(self, index: Index) -> Result<Engine, EngineError> {
+    /// An engine over an index that is open.
+    pub(crate) fn over(self, index: Index) -> Result<Engine, EngineError> {
         let settings = serde_json::from_value(index.extra().clone())
             .map_err(|source| EngineError::Settings { path: self.path, source })?;
         Ok(Engine::new(index, settings, self.model))

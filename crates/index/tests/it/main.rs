@@ -9,5 +9,6 @@ mod journal;
 mod property;
 mod recall;
 mod recovery;
+mod snapshot;
 mod static_vectors;
 mod writing;
