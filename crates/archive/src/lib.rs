@@ -1,6 +1,6 @@
 //! A snapshot of an index in one file, without any engine: how the file is laid out, written and read.
 //!
-//! * [`write`] puts files into an archive, which appears whole or not at all.
+//! * [`write()`] puts files into an archive, which appears whole or not at all.
 //! * [`Reader`] reads one as a stream and believes nothing in it; [`parse_header`] is its innermost part.
 //! * [`unpack`] puts an archive's files into a folder beside where they are to be; [`Unpacked::put_in_place`] renames that
 //!   folder once the caller is content with it.
