@@ -18,6 +18,7 @@ mod precision;
 mod rebuild;
 mod relevance;
 mod search;
+mod snapshot;
 mod support;
 mod tune;
 mod word2vec;

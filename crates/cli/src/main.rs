@@ -18,7 +18,7 @@ use clap::Parser;
 
 use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
 use commands::{
-    bench, compact, delete, embed, eval, index, model, rebuild, search, stats, tune, verify, word2vec,
+    bench, compact, delete, embed, eval, index, model, rebuild, search, snapshot, stats, tune, verify, word2vec,
 };
 
 fn main() -> ExitCode {
@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         Command::Search(args) => search::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Compact(args) => compact::run(&args),
+        Command::Snapshot(args) => snapshot::take(&args),
+        Command::Restore(args) => snapshot::restore(&args),
         Command::Delete(args) => delete::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Stats(args) => stats::run(&args),

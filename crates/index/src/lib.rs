@@ -6,6 +6,7 @@
 //! * [`Index::changes_since`] tells what is derived from the products (a full-text index, columns in memory) what to
 //!   do again, by generation; [`try_writer_lock`] lets a reader mend such a part on the disk.
 //! * [`StaticVectors`] are a second, independent family of vectors (Word2Vec), searched by an exact scan.
+//! * [`Index::snapshot`] copies an index to one file while it is written, and [`Restoring`] makes an index of such a file.
 //! * [`Index::verify`] checks everything, [`Index::stats`] counts, [`RecoveryNote`]s tell what opening had to mend.
 //!
 //! ```
@@ -37,6 +38,7 @@
 //! graph/           segment-NNNNNNNN.xpg, mapped; derived from db/
 //! lexical/         the full-text index, derived from db/; another crate's, never touched here
 //! word2vec/        word vectors; another crate's, never touched here
+//! snapshot-*.tmp   a snapshot under way, or what a crash left of one
 //! ```
 //!
 //! A vector lives in the *tail*, in memory, until the tail is *frozen*: its graph is built (or taken over from the
@@ -63,6 +65,7 @@
 //! | a freeze, before its commit | a segment file that no record names, removed; the tail as it was |
 //! | a freeze, after its commit | the frozen segment; its file was durable before the commit |
 //! | trimming the tail | all of it or nothing: it is one batch |
+//! | a snapshot | the index as it was, and perhaps a folder `snapshot-*.tmp`, removed by the next writer |
 //! | writing a segment file again | the old file or the new one; both are checked against the record |
 //! | building a damaged graph again, before its commit | a file that does not match the record: it is built again |
 //!
@@ -89,6 +92,7 @@ mod resync;
 mod sample;
 mod scan;
 mod segment;
+mod snapshot;
 mod static_vectors;
 mod stats;
 mod store;
@@ -106,6 +110,7 @@ pub use maintain::Compacted;
 pub use options::IndexOptions;
 pub use record::Entry;
 pub use recovery::RecoveryNote;
+pub use snapshot::{Restoring, SnapshotError, SnapshotMethod, SnapshotReport};
 pub use static_vectors::StaticVectors;
 pub use stats::{ByteStats, SegmentStats, Stats, TailStats};
 pub use store::StoreError;

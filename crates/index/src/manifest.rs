@@ -7,7 +7,7 @@ use serde_json::Value;
 use xunpin_core::{FORMAT_VERSION, Fingerprint, durable};
 
 use crate::segment::Files;
-use crate::{IndexError, IndexOptions};
+use crate::{IndexError, IndexOptions, snapshot};
 
 const MANIFEST: &str = "manifest.json";
 /// The field of the manifest that guards the others.
@@ -102,7 +102,10 @@ impl Folder {
             let name = entry.file_name().to_string_lossy().into_owned();
             manifest |= name == MANIFEST;
             // The alphabetically first, so that the message is the same each time.
-            if !OURS.contains(&name.as_str()) && foreign.as_ref().is_none_or(|f| name < *f) {
+            if !OURS.contains(&name.as_str())
+                && !snapshot::is_checkpoint(&name)
+                && foreign.as_ref().is_none_or(|f| name < *f)
+            {
                 foreign = Some(name);
             }
         }

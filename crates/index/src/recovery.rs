@@ -20,6 +20,7 @@ use crate::maintain::Maintenance;
 use crate::manifest::{Folder, Found, Manifest};
 use crate::record::{self, SegmentRecord, State};
 use crate::segment::{LAYOUT, Making, Segment, Source, WriteFiles};
+use crate::snapshot;
 use crate::store::{Access, Family, Store};
 use crate::tail::{Block, Tail};
 use crate::view::View;
@@ -145,6 +146,7 @@ impl Index {
         let folder = Folder::new(path.as_ref());
         let manifest = folder.read_manifest()?;
         let lock = WriterLock::take(&folder.lock(), folder.path())?;
+        snapshot::remove_leftovers(&folder);
         let store = Store::open(&folder.db(), Access::Write)?;
         Self::assemble(folder, manifest, store, Some(lock))
     }

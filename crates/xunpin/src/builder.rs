@@ -198,7 +198,8 @@ impl EngineBuilder {
         self.over(index)
     }
 
-    fn over(self, index: Index) -> Result<Engine, EngineError> {
+    /// An engine over an index that is open.
+    pub(crate) fn over(self, index: Index) -> Result<Engine, EngineError> {
         self.graph.check(&index)?;
         index.set_build_threads(self.model.threads.unwrap_or(0));
         let settings = serde_json::from_value(index.extra().clone())

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use crate::rebuild::Unfinished;
 use xunpin_core::EncodeError;
 use xunpin_encoder::ModelError;
-use xunpin_index::IndexError;
+use xunpin_index::{IndexError, SnapshotError};
 use xunpin_ingest::{MappingError, ReadError, RejectsError};
 use xunpin_lexical::LexicalError;
 use xunpin_models::ResolveError;
@@ -18,6 +18,17 @@ pub enum EngineError {
     /// The index folder can't be opened, read or written.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The index can't be put into an archive, or got out of one.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A restored index had no full-text index made; nothing was put in place.
+    #[error("the full-text index of {} could not be made: {reason}; nothing was restored", path.display())]
+    FullTextNotMade {
+        /// Where the index was meant to be.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The model's files are missing or damaged.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -243,6 +254,7 @@ impl EngineError {
             Self::Query(_) | Self::OtherModel { .. } | Self::ReadOnly { .. } | Self::NoModel { .. } => true,
             Self::OtherPrecision { .. } | Self::MixedPrecision { .. } => true,
             Self::Model(ModelError::DeviceNotBuilt { .. } | ModelError::DevicePrecision { .. }) => true,
+            Self::Snapshot(error) => error.is_wrong_use(),
             Self::RebuildTarget { .. } | Self::UnfinishedSource { .. } => true,
             Self::OtherOptions { .. } | Self::Index(IndexError::Options { .. }) => true,
             Self::Field(_) | Self::Weight(_) | Self::NothingJudged { .. } => true,

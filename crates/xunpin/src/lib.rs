@@ -41,6 +41,7 @@ mod products;
 mod rebuild;
 mod search;
 mod settings;
+mod snapshot;
 mod tune;
 mod word2vec;
 
@@ -52,6 +53,7 @@ pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 pub use lexical::LexicalNote;
 pub use model::load_encoder;
 pub use rebuild::{Carried, RebuildOptions, RebuildProgress, RebuildReport, Unfinished};
+pub use snapshot::{RestoreOptions, RestoreReport};
 pub use tune::TuneReport;
 pub use word2vec::{CatalogueCorpus, SentenceEncoderHandle, Word2VecReport};
 
@@ -62,6 +64,7 @@ pub use xunpin_core::{
 pub use xunpin_encoder::{self as encoder, Device, DeviceError, EncoderOptions, Precision, PrecisionError};
 pub use xunpin_eval as eval;
 pub use xunpin_index as index;
+pub use xunpin_index::{SnapshotError, SnapshotMethod, SnapshotReport};
 pub use xunpin_ingest as catalogue;
 pub use xunpin_models as models;
 pub use xunpin_query::fusion::Weights;

@@ -4,6 +4,7 @@ mod bench;
 mod measure;
 mod model;
 mod search;
+mod snapshot;
 mod word2vec;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use model::{
     ComputeArgs, DeviceArg, ModelCommand, PrepareArgs, PullArgs, QueryComputeArgs, RebuildArgs, SourceArg,
 };
 pub(crate) use search::{HitFormat, SearchArgs};
+pub(crate) use snapshot::{RestoreArgs, SnapshotArgs};
 pub(crate) use word2vec::{
     AnalogyArgs, ExportArgs, FormArg, ImportArgs, LookUpArgs, SimilarArgs, TrainArgs, Word2VecCommand,
 };
@@ -59,6 +61,10 @@ pub(crate) enum Command {
     Compact(CompactArgs),
     /// Make a new index from the products of an old one: for another model or precision
     Rebuild(RebuildArgs),
+    /// Put an index into one file, also while it is written
+    Snapshot(SnapshotArgs),
+    /// Make an index of such a file
+    Restore(RestoreArgs),
     /// Measure relevance against judged queries, or compare the search modes
     Eval(EvalArgs),
     /// Learn from judged queries how words and meaning are weighed against each other
@@ -87,6 +93,7 @@ impl Command {
             Self::Word2vec(command) => command.threads(),
             Self::Bench(command) => command.threads(),
             Self::Model(_) | Self::Delete(_) | Self::Verify(_) | Self::Stats(_) => None,
+            Self::Snapshot(_) | Self::Restore(_) => None,
         }
     }
 }

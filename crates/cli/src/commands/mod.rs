@@ -11,6 +11,7 @@ pub(crate) mod model;
 mod notes;
 pub(crate) mod rebuild;
 pub(crate) mod search;
+pub(crate) mod snapshot;
 pub(crate) mod stats;
 pub(crate) mod tune;
 pub(crate) mod verify;

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<Done> {
     let problems = |n: usize| count(n as u64, "problem", "problems");
     if !report.is_ok() {
         anyhow::bail!(
-            "{}: {} found; restore it from a copy, or index the catalogue into a new folder",
+            "{}: {} found; restore a snapshot (`xunpin restore`), or index the catalogue into a new folder",
             args.index.index.display(),
             problems(report.problem_count + full_text.len())
         );

@@ -2,6 +2,7 @@
 //! in its place.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::Family;
 
@@ -73,6 +74,9 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Gives the disk what deleted and overwritten rows take.
     fn compact(&self) -> Result<(), StoreError>;
+
+    /// Puts a copy of everything that is committed into a new folder.
+    fn checkpoint(&self, into: &Path) -> Result<(), StoreError>;
 }
 
 /// A [`Backend`] at one moment.

@@ -161,6 +161,10 @@ impl Backend for Faulty {
     fn compact(&self) -> Result<(), StoreError> {
         self.inner.compact()
     }
+
+    fn checkpoint(&self, into: &std::path::Path) -> Result<(), StoreError> {
+        self.inner.checkpoint(into)
+    }
 }
 
 struct Looking<'a> {

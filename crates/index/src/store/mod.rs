@@ -143,6 +143,12 @@ impl Store {
         self.backend.compact().map_err(|e| self.failed(e))
     }
 
+    /// Puts a copy of the store as it is now into the new folder `into`: tables as hard links where the file system has
+    /// them. For a store that is open for writing.
+    pub(crate) fn checkpoint(&self, into: &Path) -> Result<(), IndexError> {
+        self.backend.checkpoint(into).map_err(|e| IndexError::store(into, e))
+    }
+
     /// [`Moment::scan`] of now.
     pub(crate) fn scan(
         &self,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor,
     CompactOptions, DB, DBCompressionType, DBRecoveryMode, DEFAULT_COLUMN_FAMILY_NAME, Direction,
@@ -110,6 +111,10 @@ impl Backend for Rocks {
             self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
         }
         Ok(())
+    }
+
+    fn checkpoint(&self, into: &Path) -> Result<(), StoreError> {
+        Ok(Checkpoint::new(&self.db)?.create_checkpoint(into)?)
     }
 }
 

@@ -10,5 +10,6 @@ mod kill;
 mod property;
 mod recall;
 mod recovery;
+mod snapshot;
 mod static_vectors;
 mod writing;
