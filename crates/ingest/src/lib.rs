@@ -32,6 +32,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod assemble;
 mod catalogue;
 mod delimited;
@@ -44,6 +46,7 @@ mod jsonl;
 mod lines;
 mod mapping;
 mod parquet_rows;
+mod parquet_schema;
 mod parquet_values;
 mod plan;
 mod price;

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::Mapping;
 use crate::assemble::{assemble, blame};
+use crate::parquet_schema;
 use crate::parquet_values::{json, text_bytes, timestamp};
 use crate::plan::{Plan, Target};
 use crate::record::{Problem, Raw, Row, Rows, Stop};
@@ -50,11 +51,14 @@ struct Progress {
 
 impl ParquetRows {
     pub(crate) fn new(
-        file: File,
+        mut file: File,
         mapping: Arc<Mapping>,
         max_bytes: usize,
         count: Arc<AtomicU64>,
     ) -> Result<Self, Stop> {
+        if let Some(problem) = parquet_schema::problem(&mut file)? {
+            return Err(problem.into());
+        }
         let bytes = file.metadata()?.len();
         guard(|| {
             let file = SerializedFileReader::new(file)?;

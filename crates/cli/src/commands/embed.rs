@@ -58,7 +58,7 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
             Err(error) => {
                 rejected += 1;
                 let form = r#"a line is {"id": ..., "text": "..."}"#;
-                eprintln!("{}:{}: {error}; {form}", args.input.display(), at + 1);
+                output::tell(format_args!("{}:{}: {error}; {form}", args.input.display(), at + 1));
             }
         }
         if waiting.len() == batch {
