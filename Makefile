@@ -97,16 +97,16 @@ lint: setup own ## formatting, clippy, documentation, licences and sources of de
 	@$(CARGO) fmt --all --manifest-path fuzz/Cargo.toml -- --check
 	@$(call tool,$(DENY))
 	@for manifest in Cargo.toml fuzz/Cargo.toml; do \
-	  cargo deny --log-level error --locked --manifest-path $$manifest check --config $(CURDIR)/deny.toml licenses bans sources; \
+	  cargo deny --log-level error --locked --manifest-path $$manifest --config $(CURDIR)/deny.toml check licenses bans sources; \
 	done
 	@$(CARGO) clippy $(PROFILE) --workspace --all-targets --locked -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --workspace --no-deps --locked
 
 advisories: ## look for dependencies with known faults (needs the advisory database, from github.com)
 	@$(call tool,$(DENY))
-	@if cargo deny --log-level off --locked fetch --config $(CURDIR)/deny.toml db >/dev/null 2>&1; then \
+	@if cargo deny --log-level off --locked --config $(CURDIR)/deny.toml fetch db >/dev/null 2>&1; then \
 	  for manifest in Cargo.toml fuzz/Cargo.toml; do \
-	    cargo deny --locked --manifest-path $$manifest check --config $(CURDIR)/deny.toml --disable-fetch advisories; \
+	    cargo deny --locked --manifest-path $$manifest --config $(CURDIR)/deny.toml check --disable-fetch advisories; \
 	  done; \
 	else echo "advisories: skipped: the advisory database can't be reached"; fi
 

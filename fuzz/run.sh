@@ -33,8 +33,8 @@ cargo fuzz build --sanitizer none --target-dir "$build" >&2
 
 for target in "${targets[@]}"; do
   case $target in
-    # The smallest prepared tokenizer has 10 KB; Parquet's footers and headers of models are long too.
-    tokenizer_blob) length=32768 ;;
+    # A prepared tokenizer has 70 KB; Parquet's footers and headers of models are long too.
+    tokenizer_blob) length=98304 ;;
     prepared_model) length=16384 ;;
     parquet) length=8192 ;;
     *) length=4096 ;;

@@ -12,10 +12,13 @@ use crate::tokenizer::{PreparedBpe, TokenizerFile};
 const MAX_TOKENS: usize = 64;
 
 /// Opens a prepared model with the given header, whose sections are `zeros` bytes of zero from the file's
-/// [first section](crate::fuzzing::FIRST_SECTION) on, reads every section, and runs a text.
+/// [first section](FIRST_SECTION) on, reads every section, and runs a text.
 ///
 /// # Errors
 /// What a file of these bytes is refused with.
+///
+/// # Panics
+/// If what comes out is no vector of the length that the header says.
 pub fn run_prepared_model(header: &[u8], zeros: usize) -> Result<(), ModelError> {
     let contents = Contents::of_zeros(header, FIRST_SECTION, zeros)?;
     let _ = contents.verify();
@@ -34,6 +37,9 @@ pub const FIRST_SECTION: usize = 1 << 15;
 ///
 /// # Errors
 /// What a file of these bytes is refused with.
+///
+/// # Panics
+/// If there are more tokens than a text may have, or a prefix is none.
 pub fn split_with_prepared_tokenizer(blob: Vec<u8>, text: &str) -> Result<(), ModelError> {
     let blob = PreparedBpe::with_right_head(blob);
     let path = PathBuf::from("fuzz");
