@@ -106,7 +106,7 @@ advisories: ## look for dependencies with known faults (needs the advisory datab
 	@$(call tool,$(DENY))
 	@if cargo deny --log-level off --locked --config $(CURDIR)/deny.toml fetch db >/dev/null 2>&1; then \
 	  for manifest in Cargo.toml fuzz/Cargo.toml; do \
-	    cargo deny --locked --manifest-path $$manifest --config $(CURDIR)/deny.toml check --disable-fetch advisories; \
+	    cargo deny --locked --manifest-path $$manifest --config $(CURDIR)/deny.toml check advisories; \
 	  done; \
 	else echo "advisories: skipped: the advisory database can't be reached"; fi
 
