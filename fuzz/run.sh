@@ -43,10 +43,10 @@ for target in "${targets[@]}"; do
   log=$corpora/$target.log
   mkdir -p "$found" "artifacts/$target"
   printf '%-16s ' "$target"
-  # An input of a few kilobytes that takes half a minute is a finding, and so is a gigabyte of memory. Less time would
-  # find a busy machine: a Parquet page may say that it is half a gigabyte unpacked (docs/security.md).
+  # An input of a few kilobytes that takes half a minute is a finding, and so are two gigabytes of memory. Less time
+  # would find a busy machine: a Parquet page may say that it is 256 MiB unpacked (docs/security.md).
   if ! "$build/$triple/release/$target" -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" \
-      -max_len=$length -timeout=30 -rss_limit_mb=1024 -print_final_stats=1 \
+      -max_len=$length -timeout=30 -rss_limit_mb=2048 -print_final_stats=1 \
       "$found" "corpus/$target" > "$log" 2>&1; then
     echo "FOUND"
     tail -n 40 "$log"

@@ -3,7 +3,6 @@
 //!
 //! The footer is a struct in Thrift's compact protocol; its field 2 is the list of the schema's nodes, a parent before its
 //! children, and field 5 of a node says how many children it has.
-//! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>,
 //! <https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift>
 
 use std::fs::File;
@@ -12,6 +11,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use xunpin_core::limits::{MAX_FIELDS, MAX_NESTING};
 
 use crate::format::PARQUET_MAGIC;
+use crate::parquet_thrift::{Walk, kind};
 
 /// Most nodes of a schema, groups counted too.
 const MAX_NODES: usize = 4 * MAX_FIELDS;
@@ -46,166 +46,76 @@ pub(crate) fn problem(file: &mut File) -> io::Result<Option<String>> {
 }
 
 fn schema_problem(footer: &[u8]) -> Option<String> {
-    let mut walk = Walk(footer);
-    match walk.schema() {
+    match fields(&mut Walk(footer)) {
         Some(Ok(())) => None,
         Some(Err(problem)) => Some(problem),
         None => Some("its schema cannot be read".to_owned()),
     }
 }
 
-/// Types of the compact protocol that are walked over.
-mod kind {
-    pub(super) const TRUE: u8 = 1;
-    pub(super) const FALSE: u8 = 2;
-    pub(super) const BYTE: u8 = 3;
-    pub(super) const I16: u8 = 4;
-    pub(super) const I64: u8 = 6;
-    pub(super) const DOUBLE: u8 = 7;
-    pub(super) const BINARY: u8 = 8;
-    pub(super) const LIST: u8 = 9;
-    pub(super) const SET: u8 = 10;
-    pub(super) const STRUCT: u8 = 12;
+/// Goes through the whole footer: of two schemas the library would take the second.
+fn fields(walk: &mut Walk<'_>) -> Option<Result<(), String>> {
+    let (mut id, mut found) = (0, false);
+    while let Some(kind) = walk.field(&mut id)? {
+        match (id, kind) {
+            (2, kind::LIST) if found => return Some(Err("it has two schemas".to_owned())),
+            (2, kind::LIST) => {
+                found = true;
+                if let Err(problem) = schema(walk)? {
+                    return Some(Err(problem));
+                }
+            }
+            _ => walk.skip(kind)?,
+        }
+    }
+    found.then_some(Ok(()))
 }
 
-/// What is left of a footer. Every step is `None` where it ends too early or is no Thrift.
-struct Walk<'a>(&'a [u8]);
-
-impl Walk<'_> {
-    /// Goes through the nodes; the inner error is a schema that is not to be read.
-    fn schema(&mut self) -> Option<Result<(), String>> {
-        let mut id = 0;
-        loop {
-            match self.field(&mut id)?? {
-                kind::LIST if id == 2 => break,
-                kind => self.skip(kind, 0)?,
-            }
-        }
-        let (count, kind) = self.list()?;
-        if kind != kind::STRUCT {
-            return None;
-        }
-        if count > MAX_NODES {
-            return Some(Err(format!("its schema has {count} nodes; at most {MAX_NODES} are read")));
-        }
-        // Children that are still to come, of each group that is open.
-        let mut open: Vec<usize> = Vec::new();
-        for at in 0..count {
-            while open.pop_if(|left| *left == 0).is_some() {}
-            if let Some(left) = open.last_mut() {
-                *left -= 1;
-            }
-            let children = self.children()?;
-            if children > count - at {
-                return Some(Err("its schema promises more columns than it has".to_owned()));
-            }
-            if children > 0 {
-                open.push(children);
-            }
-            if at == 0 && children > MAX_FIELDS {
-                return Some(Err(format!("it has {children} columns; at most {MAX_FIELDS} are read")));
-            }
-            // The root is no level.
-            if open.len() > MAX_NESTING + 1 {
-                return Some(Err(format!("its columns are nested more than {MAX_NESTING} deep")));
-            }
-        }
-        Some(Ok(()))
+/// Goes through the nodes; the inner error is a schema that is not to be read.
+fn schema(walk: &mut Walk<'_>) -> Option<Result<(), String>> {
+    let (count, kind) = walk.list()?;
+    if kind != kind::STRUCT {
+        return None;
     }
-
-    /// Walks over a node; gives the number of its children.
-    fn children(&mut self) -> Option<usize> {
-        let (mut id, mut children) = (0, 0);
-        while let Some(kind) = self.field(&mut id)? {
-            if id == 5 && (kind::I16..=kind::I64).contains(&kind) {
-                let number = self.varint()?;
-                // Zigzag: negative numbers are odd.
-                children = if number % 2 == 0 { usize::try_from(number / 2).ok()? } else { 0 };
-            } else {
-                self.skip(kind, 0)?;
-            }
+    if count > MAX_NODES {
+        return Some(Err(format!("its schema has {count} nodes; at most {MAX_NODES} are read")));
+    }
+    // Children that are still to come, of each group that is open.
+    let mut open: Vec<usize> = Vec::new();
+    for at in 0..count {
+        while open.pop_if(|left| *left == 0).is_some() {}
+        if let Some(left) = open.last_mut() {
+            *left -= 1;
         }
-        Some(children)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.0.split_off_first().copied()
-    }
-
-    fn varint(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
+        let children = children(walk)?;
+        if children > count - at {
+            return Some(Err("its schema promises more columns than it has".to_owned()));
         }
-        None
-    }
-
-    fn pass(&mut self, bytes: u64) -> Option<()> {
-        self.0.split_off(..usize::try_from(bytes).ok()?).map(drop)
-    }
-
-    /// The head of a struct's next field, whose number goes to `id`; `Some(None)` at the struct's end.
-    fn field(&mut self, id: &mut u64) -> Option<Option<u8>> {
-        let head = self.byte()?;
-        if head & 0x0f == 0 {
-            return Some(None);
+        if children > 0 {
+            open.push(children);
         }
-        *id = match head >> 4 {
-            0 => self.varint()? / 2,
-            delta => id.checked_add(u64::from(delta))?,
-        };
-        Some(Some(head & 0x0f))
-    }
-
-    /// The head of a list: how many elements it has, and their type.
-    fn list(&mut self) -> Option<(usize, u8)> {
-        let head = self.byte()?;
-        let count = match head >> 4 {
-            15 => usize::try_from(self.varint()?).ok()?,
-            count => usize::from(count),
-        };
-        Some((count, head & 0x0f))
-    }
-
-    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
-        const DEEPEST: usize = 8;
-        if depth > DEEPEST {
-            return None;
+        if at == 0 && children > MAX_FIELDS {
+            return Some(Err(format!("it has {children} columns; at most {MAX_FIELDS} are read")));
         }
-        match kind {
-            kind::TRUE | kind::FALSE => Some(()),
-            kind::BYTE => self.pass(1),
-            kind::I16..=kind::I64 => self.varint().map(drop),
-            kind::DOUBLE => self.pass(8),
-            kind::BINARY => {
-                let bytes = self.varint()?;
-                self.pass(bytes)
-            }
-            kind::LIST | kind::SET => {
-                let (count, kind) = self.list()?;
-                for _ in 0..count {
-                    match kind {
-                        // In a list, unlike in a struct, a yes or no has a byte of its own.
-                        kind::TRUE | kind::FALSE => self.pass(1)?,
-                        kind => self.skip(kind, depth + 1)?,
-                    }
-                }
-                Some(())
-            }
-            kind::STRUCT => {
-                let mut id = 0;
-                while let Some(kind) = self.field(&mut id)? {
-                    self.skip(kind, depth + 1)?;
-                }
-                Some(())
-            }
-            _ => None,
+        // The root is no level.
+        if open.len() > MAX_NESTING + 1 {
+            return Some(Err(format!("its columns are nested more than {MAX_NESTING} deep")));
         }
     }
+    Some(Ok(()))
+}
+
+/// Walks over a node; gives the number of its children.
+fn children(walk: &mut Walk<'_>) -> Option<usize> {
+    let (mut id, mut children) = (0, 0);
+    while let Some(kind) = walk.field(&mut id)? {
+        if id == 5 && (kind::I16..=kind::I64).contains(&kind) {
+            children = usize::try_from(walk.integer()?.max(0)).ok()?;
+        } else {
+            walk.skip(kind)?;
+        }
+    }
+    Some(children)
 }
 
 #[cfg(test)]
@@ -231,6 +141,7 @@ mod tests {
             bytes.extend(varint(2 * count));
             bytes.push(0);
         }
+        bytes.push(0);
         bytes
     }
 
@@ -254,6 +165,8 @@ mod tests {
         assert!(told(&[usize::MAX / 4]).contains("more columns than it has"));
         assert!(told(&vec![1; 100_000]).contains("at most 16384 are read"));
         assert!(told(&[[MAX_FIELDS + 1].as_slice(), &[0; MAX_FIELDS + 1]].concat()).contains("4097 columns"));
+        let twice = [&footer(&[1, 0])[..21], &[0x09, 0x04], &footer(&[1, 0])[3..]].concat();
+        assert_eq!(schema_problem(&twice).as_deref(), Some("it has two schemas"), "{twice:x?}");
         for bytes in [&b""[..], b"\x15", b"\x19\xfc\xff\xff\xff\xff\x7f", b"\x00", b"\x29\x1c\x15\x02"] {
             assert_eq!(schema_problem(bytes).as_deref(), Some("its schema cannot be read"), "{bytes:?}");
         }
