@@ -22,6 +22,22 @@ PACKAGES := build-essential clang libclang-dev ccache ca-certificates python3 py
 # Python with sentence-transformers, torch and the other peers, for `make bench`; skipped where absent.
 PEERS_PYTHON ?= $(CACHE)/xunpin/peers/bin/python
 
+# Programs that checks need and Rust does not bring, one version each, compiled once a machine. Their speed matters less than
+# the minutes that compiling takes.
+TOOLS := $(CACHE)/xunpin/tools
+DENY := cargo-deny@0.20.2
+FUZZER := cargo-fuzz@0.13.2
+export PATH := $(TOOLS)/bin:$(PATH)
+# $(call tool,NAME@VERSION): installs it unless it is there in that version.
+tool = [ -f "$(TOOLS)/$(1)" ] || { echo "setup: compiling $(1)"; \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	  cargo install -q --locked --force --root "$(TOOLS)" --target-dir "$(TOOLS)/build" $(1) \
+	&& touch "$(TOOLS)/$(1)" && rm -rf "$(TOOLS)/build"; }
+
+# Seconds that each fuzz target runs, and which: all unless named.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+
 DEMO_QUERIES := 敏感肌抗老 冬天脸干到起皮 地铁上隔绝噪音
 
 # cargo knows a workspace crate by its path inside the workspace and its age, not by the clone it is in: without this, a
@@ -34,7 +50,7 @@ own:
 	  echo "$(CURDIR)" > "$(STAMP)"; \
 	fi
 
-.PHONY: own help setup build model demo example test torture lint bench bench-index bench-peers peers peers-llama clean
+.PHONY: own help setup build model demo example test torture lint advisories fuzz bench bench-index bench-peers peers peers-llama clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -80,10 +96,27 @@ torture: setup own ## the fault tests at every place instead of some, and 200 ki
 	@XUNPIN_TORTURE=1 $(CARGO) test $(PROFILE) --workspace --locked --lib -- faults:: store::
 	@XUNPIN_KILLS=200 $(CARGO) test $(PROFILE) --workspace --locked --test it -- kill::killed --show-output
 
-lint: setup own ## formatting, clippy and documentation, warnings denied
+lint: setup own ## formatting, clippy, documentation, licences and sources of dependencies; warnings denied
 	@$(CARGO) fmt --all -- --check
+	@$(CARGO) fmt --all --manifest-path fuzz/Cargo.toml -- --check
+	@$(call tool,$(DENY))
+	@for manifest in Cargo.toml fuzz/Cargo.toml; do \
+	  cargo deny --log-level error --locked --manifest-path $$manifest --config $(CURDIR)/deny.toml check licenses bans sources; \
+	done
 	@$(CARGO) clippy $(PROFILE) --workspace --all-targets --locked -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(PROFILE) --workspace --no-deps --locked
+
+advisories: ## look for dependencies with known faults (needs the advisory database, from github.com)
+	@$(call tool,$(DENY))
+	@if cargo deny --log-level off --locked --config $(CURDIR)/deny.toml fetch db >/dev/null 2>&1; then \
+	  for manifest in Cargo.toml fuzz/Cargo.toml; do \
+	    cargo deny --locked --manifest-path $$manifest --config $(CURDIR)/deny.toml check advisories; \
+	  done; \
+	else echo "advisories: skipped: the advisory database can't be reached"; fi
+
+fuzz: setup ## run each fuzz target for FUZZ_SECONDS (60) seconds; FUZZ_TARGETS names some (fuzz/README.md)
+	@$(call tool,$(FUZZER))
+	@fuzz/run.sh "$(CARGO_TARGET_DIR)-fuzz" "$(CACHE)/xunpin/fuzz" $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 bench: build ## measure embedding speed, beside sentence-transformers where `make peers` has installed it
 	@tests/bench/embed.sh $(XUNPIN) $(MODEL) "$(PEERS_PYTHON)"

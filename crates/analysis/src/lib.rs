@@ -24,6 +24,8 @@
 //!
 //! No function of this crate fails or panics, whatever the text; the cost is linear in its length.
 
+#![forbid(unsafe_code)]
+
 mod analyzer;
 mod codes;
 mod normalize;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use xunpin::EngineError;
 
+use crate::output;
+
 /// How a command that did its work ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
@@ -40,7 +42,7 @@ pub(crate) fn code(done: anyhow::Result<Done>) -> ExitCode {
         // The reader of our output has seen enough, as `head` has.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("xunpin: {}", chain(&error));
+            output::tell(format_args!("xunpin: {}", chain(&error)));
             ExitCode::from(if is_wrong_use(&error) { 2 } else { 3 })
         }
     }

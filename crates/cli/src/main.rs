@@ -2,6 +2,7 @@
 
 // A program prints; the lint is for the libraries.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
+#![deny(unsafe_code)]
 
 mod args;
 mod commands;
@@ -10,6 +11,7 @@ mod memory;
 mod output;
 mod progress;
 mod stop;
+#[allow(unsafe_code)] // sets a variable of the environment before any thread starts
 mod threads;
 
 use std::process::ExitCode;

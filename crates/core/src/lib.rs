@@ -1,10 +1,11 @@
-//! The contract at the bottom of Xunpin: plain data and a few small traits, and no engine; and two small things that
+//! The contract at the bottom of Xunpin: plain data and a few small traits, and no engine; and a few small things that
 //! several crates would otherwise write twice.
 //!
 //! * [`Product`] is what a shop sends and gets back; [`Filter`] says which products count.
 //! * [`Encoder`] turns texts into unit vectors; [`Fingerprint`] names what made them, so that vectors of
 //!   different origin are never mixed.
 //! * [`NearestNeighbors`] is the read side of a vector index; the graph and the exact scan both implement it.
+//! * [`limits`] says how much a product may hold; [`Product::validate`] checks it.
 //! * [`durable`] writes files that appear whole or not at all; [`SplitMix64`] gives the same random numbers for good.
 //!
 //! ```
@@ -16,11 +17,14 @@
 //! assert!(Filter::equals("肤质", "敏感肌").matches(&product));
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod doc_id;
 pub mod durable;
 mod encoder;
 mod filter;
 mod fingerprint;
+pub mod limits;
 mod nearest;
 mod product;
 mod random;

@@ -25,6 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+// Only where files are mapped and where the crew's threads share buffers; named where the modules are.
+#![deny(unsafe_code)]
+
 // By the name that the helpers of `tests/` know.
 #[cfg(test)]
 extern crate self as xunpin_encoder;
@@ -38,6 +41,8 @@ mod device;
 mod encoder;
 mod error;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod layers;
 mod linear;
@@ -49,6 +54,7 @@ mod rotary;
 mod source;
 mod tensor;
 mod tokenizer;
+#[allow(unsafe_code)] // maps the weights' files
 mod weights;
 mod workers;
 

@@ -24,6 +24,16 @@ pub enum ReadError {
         /// What a line looks like.
         form: &'static str,
     },
+    /// A line is longer than any of such a file is: most often a file of another kind.
+    #[error("{}:{line}: longer than the {limit} bytes that a line may have; is this the right file?", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// Bytes a line may have.
+        limit: usize,
+    },
     /// A line is not UTF-8.
     #[error("{}:{line}: byte {byte} is not valid UTF-8; save the file as UTF-8", path.display())]
     InvalidUtf8 {

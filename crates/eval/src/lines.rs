@@ -1,8 +1,11 @@
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::ReadError;
+
+/// Longest line in bytes; a line holds two ids and a grade, or a query.
+pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// Opens `path` for buffered reading.
 pub(crate) fn open(path: &Path) -> Result<BufReader<File>, ReadError> {
@@ -20,13 +23,17 @@ pub(crate) fn for_each_line(
     let (mut line, mut seen, mut buffer) = (0, false, Vec::new());
     loop {
         buffer.clear();
-        let read = reader
+        let read = (&mut reader)
+            .take(MAX_LINE_BYTES as u64 + 1)
             .read_until(b'\n', &mut buffer)
             .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         if read == 0 {
             break;
         }
         line += 1;
+        if read > MAX_LINE_BYTES {
+            return Err(ReadError::TooLong { path: path.to_owned(), line, limit: MAX_LINE_BYTES });
+        }
         let text = std::str::from_utf8(&buffer).map_err(|e| ReadError::InvalidUtf8 {
             path: path.to_owned(),
             line,

@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_has_an_end() {
+        let line = |length: usize| format!("q1 0 d1 1\n{} 0 d2 1\n", "q".repeat(length - 8)).into_bytes();
+        assert_eq!(parse(&line(crate::lines::MAX_LINE_BYTES)).unwrap().len(), 2);
+        assert_eq!(
+            parse(&line(crate::lines::MAX_LINE_BYTES + 1)).unwrap_err().to_string(),
+            "qrels.txt:2: longer than the 1048576 bytes that a line may have; is this the right file?"
+        );
+    }
+
+    #[test]
     fn a_long_value_is_shortened_in_the_message() {
         let error = parse(format!("q1 0 d1 {}\n", "九".repeat(5_000)).as_bytes()).unwrap_err();
         assert!(error.to_string().chars().count() < 200);

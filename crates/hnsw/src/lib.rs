@@ -33,6 +33,8 @@
 //! # Ok::<(), xunpin_hnsw::BuildError>(())
 //! ```
 
+#![deny(unsafe_code)]
+
 mod buffer;
 mod build;
 mod code;

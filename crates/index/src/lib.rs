@@ -73,6 +73,8 @@
 //! batches after it. After a commit that failed, what is in memory is compared with the store before anything else is
 //! written. `docs/design.md` says how all this is tried.
 
+#![deny(unsafe_code)]
+
 mod apply;
 mod batch;
 mod error;

@@ -1,13 +1,11 @@
 use serde_json::Value;
+use xunpin_core::limits::{MAX_ID_BYTES, MAX_TAGS};
 use xunpin_core::{Product, ProductError};
 
 use crate::plan::{Plan, Target};
 use crate::record::Problem;
 use crate::values;
 use crate::{Mapping, ProductField};
-
-/// Longest id repeated in a reject; longer ones are no ids anyway.
-const MAX_SHOWN_ID: usize = 512;
 
 /// Makes a product of one row: `cells` are column numbers of `plan` with their values.
 pub(crate) fn assemble(
@@ -130,7 +128,8 @@ impl Draft {
         match problem {
             None => Ok(self.product),
             Some(problem) => {
-                let id = Some(self.product.id).filter(|id| (1..=MAX_SHOWN_ID).contains(&id.len()));
+                // Longer ones are no ids anyway.
+                let id = Some(self.product.id).filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
                 Err(Problem { id, ..problem })
             }
         }
@@ -159,7 +158,8 @@ impl Draft {
         self.product.category.extend(self.category.drain(..).flat_map(|(_, steps)| steps));
         self.tags.sort_by_key(|(order, _)| *order);
         for tag in self.tags.drain(..).flat_map(|(_, tags)| tags) {
-            if !self.product.tags.contains(&tag) {
+            // One more than may be kept, as in `values::add`.
+            if self.product.tags.len() <= MAX_TAGS && !self.product.tags.contains(&tag) {
                 self.product.tags.push(tag);
             }
         }

@@ -3,6 +3,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde_json::Value;
+use xunpin_core::limits::MAX_FIELDS;
 
 use crate::assemble::{assemble, blame};
 use crate::plan::Plan;
@@ -38,6 +39,10 @@ impl Delimited {
         let columns = match records.next_record(None)? {
             None => Vec::new(),
             Some((line, Err(problem))) => return Ok(Err((line, problem))),
+            Some((line, Ok(()))) if records.fields().count() > MAX_FIELDS => {
+                let problem = format!("{} columns; at most {MAX_FIELDS} are read", records.fields().count());
+                return Ok(Err((line, problem)));
+            }
             Some((line, Ok(()))) => {
                 let mut columns = Vec::new();
                 for (at, field) in records.fields().enumerate() {

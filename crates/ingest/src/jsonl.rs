@@ -1,7 +1,9 @@
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use xunpin_core::limits::MAX_FIELDS;
 
 use crate::assemble::assemble;
 use crate::lines::{LineInfo, Lines, overlong_problem};
@@ -38,6 +40,10 @@ impl Jsonl {
         }
         let text = self.encoding.decode(&self.line).map_err(|problem| Box::new(Problem::line(problem)))?;
         let object = parse_object(&text).map_err(Box::new)?;
+        if object.len() > MAX_FIELDS {
+            let problem = format!("{} fields; at most {MAX_FIELDS} are read", object.len());
+            return Err(Box::new(Problem::line(problem)));
+        }
         if !object.keys().eq(&self.plan.columns) {
             self.plan = Plan::new(&self.mapping, object.keys().cloned().collect());
         }
@@ -108,15 +114,16 @@ fn key_before(text: &str) -> Option<String> {
     Some(excerpt(&key[key.rfind('"')? + 1..]))
 }
 
-/// The keys of the first lines, in the order they are first seen.
+/// The keys of the first lines, in the order they are first seen, as many as a line may have.
 pub(crate) fn sample_columns(head: &[u8], encoding: TextEncoding) -> Vec<String> {
     const LINES: usize = 100;
     let mut columns = Vec::new();
+    let mut known = HashSet::new();
     for line in head.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).take(LINES) {
         let Ok(text) = encoding.decode(line) else { continue };
-        for key in parse_object(&text).unwrap_or_default().keys() {
-            if !columns.contains(key) {
-                columns.push(key.clone());
+        for (key, _) in parse_object(&text).unwrap_or_default() {
+            if columns.len() < MAX_FIELDS && known.insert(key.clone()) {
+                columns.push(key);
             }
         }
     }

@@ -32,6 +32,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod assemble;
 mod catalogue;
 mod delimited;
@@ -43,7 +45,10 @@ mod input;
 mod jsonl;
 mod lines;
 mod mapping;
+mod parquet_pages;
 mod parquet_rows;
+mod parquet_schema;
+mod parquet_thrift;
 mod parquet_values;
 mod plan;
 mod price;

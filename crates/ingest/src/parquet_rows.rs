@@ -21,10 +21,13 @@ use crate::assemble::{assemble, blame};
 use crate::parquet_values::{json, text_bytes, timestamp};
 use crate::plan::{Plan, Target};
 use crate::record::{Problem, Raw, Row, Rows, Stop};
+use crate::{parquet_pages, parquet_schema};
 
 /// Reads Parquet row by row; nested columns become JSON.
 pub(crate) struct ParquetRows {
     file: SerializedFileReader<File>,
+    /// The same file, for looking at pages before the library does.
+    pages: File,
     /// The file's schema with texts taken as bytes: the library gives up on a row whose text is not UTF-8, and with it
     /// on the rest of the file.
     schema: SchemaDescPtr,
@@ -50,12 +53,16 @@ struct Progress {
 
 impl ParquetRows {
     pub(crate) fn new(
-        file: File,
+        mut file: File,
         mapping: Arc<Mapping>,
         max_bytes: usize,
         count: Arc<AtomicU64>,
     ) -> Result<Self, Stop> {
+        if let Some(problem) = parquet_schema::problem(&mut file)? {
+            return Err(problem.into());
+        }
         let bytes = file.metadata()?.len();
+        let pages = file.try_clone()?;
         guard(|| {
             let file = SerializedFileReader::new(file)?;
             let metadata = file.metadata().file_metadata();
@@ -67,6 +74,7 @@ impl ParquetRows {
             let base = count.load(Ordering::Relaxed);
             Ok(Self {
                 file,
+                pages,
                 schema,
                 group: 0,
                 rows: None,
@@ -95,7 +103,7 @@ impl ParquetRows {
                 return Ok(false);
             }
             let inner = self.file.get_row_group(self.group)?;
-            let group = ByteGroup::new(inner, &self.schema)?;
+            let group = ByteGroup::new(inner, &self.schema, &self.pages)?;
             self.rows = Some(TreeBuilder::new().as_iter(self.schema.clone(), &group)?);
             self.group += 1;
         }
@@ -211,11 +219,16 @@ fn texts_as_bytes(field: &TypePtr) -> ParquetResult<TypePtr> {
 /// A row group whose columns have the types of another schema.
 struct ByteGroup<'a> {
     inner: Box<dyn RowGroupReader + 'a>,
+    pages: &'a File,
     metadata: RowGroupMetaData,
 }
 
 impl<'a> ByteGroup<'a> {
-    fn new(inner: Box<dyn RowGroupReader + 'a>, schema: &SchemaDescPtr) -> ParquetResult<Self> {
+    fn new(
+        inner: Box<dyn RowGroupReader + 'a>,
+        schema: &SchemaDescPtr,
+        pages: &'a File,
+    ) -> ParquetResult<Self> {
         let columns = schema
             .columns()
             .iter()
@@ -225,7 +238,7 @@ impl<'a> ByteGroup<'a> {
             .set_num_rows(inner.metadata().num_rows())
             .set_column_metadata(columns)
             .build()?;
-        Ok(Self { inner, metadata })
+        Ok(Self { inner, pages, metadata })
     }
 }
 
@@ -239,6 +252,8 @@ impl RowGroupReader for ByteGroup<'_> {
     }
 
     fn get_column_page_reader(&self, column: usize) -> ParquetResult<Box<dyn PageReader>> {
+        let (start, length) = self.inner.metadata().column(column).byte_range();
+        parquet_pages::check(self.pages, start, length)?;
         self.inner.get_column_page_reader(column)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use xunpin_core::AttributeValue;
+use xunpin_core::limits::MAX_ATTRIBUTE_VALUES;
 
 use crate::price;
 use crate::text::{clean, excerpt, split_list};
@@ -205,14 +206,15 @@ fn attribute_values(value: Value) -> Result<Vec<AttributeValue>, String> {
     }
 }
 
-/// Adds values that are not there yet.
+/// Adds values that are not there yet; one more than may be kept at most, which the product's check then finds: looking
+/// through a list that is as long as the line would take the square of its length.
 pub(crate) fn add(attributes: &mut Attributes, name: &str, values: Vec<AttributeValue>) {
     if name.is_empty() || values.is_empty() {
         return;
     }
     let held = attributes.entry(name.to_owned()).or_default();
     for value in values {
-        if !held.contains(&value) {
+        if held.len() <= MAX_ATTRIBUTE_VALUES && !held.contains(&value) {
             held.push(value);
         }
     }

@@ -9,17 +9,31 @@
 //!
 //! Everything exists for several instruction sets ([`Isa`]), chosen when the program runs.
 
+// Unsafe code is for three things, each with its reason where it stands: instructions that not every processor has, places
+// of a buffer that several threads write to at once, and loads whose bounds a loop has made sure of.
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code)] // rows of a buffer that several threads fill
 mod activations;
+#[allow(unsafe_code)] // loads within a block, chosen instructions
 pub mod attention;
+#[allow(unsafe_code)] // chosen instructions, shared rows
 mod bf16;
+#[allow(unsafe_code)] // shared rows
 mod finish;
+#[allow(unsafe_code)] // chosen instructions
 mod gate;
+#[allow(unsafe_code)] // chosen instructions, shared rows
 mod int8;
+#[allow(unsafe_code)] // chosen instructions
 mod isa;
 mod panels;
+#[allow(unsafe_code)] // chosen instructions, loads within a block
 pub mod product;
+#[allow(unsafe_code)] // the buffer itself
 mod shared;
 mod team;
+#[allow(unsafe_code)] // chosen instructions
 pub mod vector;
 
 pub use activations::{Activations, Precision};

@@ -40,6 +40,8 @@
 //! lexical.replaced/   what a rebuild replaced; removed at once, or at the next opening for writing
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod commit;
 mod dictionary;
 mod error;

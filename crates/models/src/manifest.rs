@@ -102,6 +102,18 @@ pub enum ManifestError {
         /// The name that was given.
         name: String,
     },
+    /// A name that is no repository on the hub.
+    #[error("{hub_id:?} is not of the form owner/name in letters, digits, '.', '-' and '_'")]
+    HubId {
+        /// The name that was given.
+        hub_id: String,
+    },
+    /// A package's name or version that pip would take for something else.
+    #[error("{given:?} is not the name or version of a Python package")]
+    Package {
+        /// What was given.
+        given: String,
+    },
     /// A path that is absolute, leaves the model's folder or isn't in its plainest form.
     #[error("file path {path:?} must be relative, without '.', '..', '\\' or empty parts")]
     Path {
@@ -152,12 +164,19 @@ impl ModelManifest {
     /// Length in bytes of all files together.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
     fn validate(&self) -> Result<(), ManifestError> {
         if !is_plain_name(&self.name) {
             return Err(ManifestError::Name { name: self.name.clone() });
+        }
+        if !self
+            .hub_id
+            .split_once('/')
+            .is_some_and(|(owner, name)| is_plain_name(owner) && is_plain_name(name))
+        {
+            return Err(ManifestError::HubId { hub_id: self.hub_id.clone() });
         }
         if self.files.is_empty() {
             return Err(ManifestError::Empty { what: "files" });
@@ -181,6 +200,13 @@ impl ModelManifest {
         if let Some(packages) = &self.packages {
             if packages.parts.is_empty() {
                 return Err(ManifestError::Empty { what: "package parts" });
+            }
+            // Both become an argument of pip, where a leading `-` would be an option and an `@` an address.
+            let versions = packages.parts.iter().map(|part| &part.version);
+            if let Some(given) =
+                std::iter::once(&packages.name).chain(versions).find(|given| !is_argument(given))
+            {
+                return Err(ManifestError::Package { given: given.clone() });
             }
             for part in &packages.parts {
                 check_sha256(&format!("{} {}", packages.name, part.version), &part.sha256)?;
@@ -226,6 +252,12 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+/// Whether a package's name or version means nothing but itself on a command line.
+fn is_argument(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_+!".contains(&byte))
 }
 
 /// One part of a file's path. A colon would name a drive or a stream on Windows.
@@ -282,6 +314,31 @@ mod tests {
         assert!(manifest("a/b.json", &sha).is_ok());
         for path in ["../x", "/x", "a/../x", "a//b", "", ".", "a\\b", "C:x", "a/\0"] {
             assert!(matches!(manifest(path, &sha), Err(ManifestError::Path { .. })), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_becomes_an_argument_or_an_address_is_plain() {
+        let manifest = |hub_id: &str, name: &str, version: &str| {
+            let sha256 = "0".repeat(64);
+            let json = serde_json::json!({
+                "name": "m", "hub_id": hub_id, "dimension": 4, "licence": { "name": "none" },
+                "packages": { "name": name, "member": "x", "folder": "",
+                    "parts": [{ "version": version, "size": 1, "sha256": sha256 }] },
+                "files": [{ "path": "x", "size": u64::MAX, "sha256": sha256 },
+                    { "path": "y", "size": 1, "sha256": sha256 }],
+            });
+            ModelManifest::from_json(&json.to_string())
+        };
+        assert_eq!(manifest("o/m", "a-package_1", "1.0+local").unwrap().size(), u64::MAX);
+        for hub_id in ["", "m", "o/", "/m", "../m", "o/..", "o/m/x", "o/m?x"] {
+            assert!(matches!(manifest(hub_id, "p", "1"), Err(ManifestError::HubId { .. })), "{hub_id:?}");
+        }
+        for (name, version) in
+            [("--index-url", "1"), ("p @ https", "1"), ("", "1"), ("p", ""), ("p", "-1"), ("p", "1 x")]
+        {
+            let refused = manifest("o/m", name, version);
+            assert!(matches!(refused, Err(ManifestError::Package { .. })), "{name:?} {version:?}");
         }
     }
 

@@ -51,6 +51,8 @@
 //! }
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod collapse;
 mod columns;
 mod dot;
@@ -77,7 +79,8 @@ pub use filter::{
     FilterError, FilterProblem, MAX_FILTER_CHARS, MAX_FILTER_DEPTH, format_filter, parse_filter,
 };
 pub use request::{
-    DEFAULT_RESULTS, MAX_EF, MAX_OFFSET, MAX_POPULARITY, MAX_RESULTS, Mode, QueryError, SearchRequest,
+    DEFAULT_RESULTS, MAX_EF, MAX_FACETS, MAX_OFFSET, MAX_POPULARITY, MAX_RESULTS, MAX_SORT_KEYS, Mode,
+    QueryError, SearchRequest,
 };
 pub use response::{Hit, RulePlace, SCHEMA, SearchResponse, Sides, TookMs};
 pub use retrieve::{

@@ -18,6 +18,11 @@ pub const MAX_EF: usize = 10_000;
 /// they are.
 pub const MAX_POPULARITY: f32 = 100.0;
 
+/// Most facets of a request: each is counted over the whole match set.
+pub const MAX_FACETS: usize = 64;
+/// Most sort keys of a request.
+pub const MAX_SORT_KEYS: usize = 16;
+
 /// Why a request was refused; the person who asked can mend each.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -72,6 +77,16 @@ pub enum QueryError {
     PopularityMode {
         /// The mode asked for.
         mode: Mode,
+    },
+    /// More facets or sort keys were asked for than are worked on at once.
+    #[error("{got} {what} were asked for; ask for {limit} at most")]
+    TooMany {
+        /// `facets` or `sort keys`.
+        what: &'static str,
+        /// The number asked for.
+        got: usize,
+        /// The highest number.
+        limit: usize,
     },
     /// There is no such mode.
     #[error("`{name}` is no search mode; expected one of: {}", names(Mode::ALL))]
@@ -257,8 +272,16 @@ impl SearchRequest {
         self
     }
 
-    /// Fails where parts of the request don't go together; [`retrieve`](crate::retrieve) passes over what has no effect.
+    /// Fails where parts of the request don't go together, or are more than [`MAX_FACETS`] or [`MAX_SORT_KEYS`];
+    /// [`retrieve`](crate::retrieve) passes over what has no effect.
     pub fn check(&self) -> Result<(), QueryError> {
+        for (what, got, limit) in
+            [("facets", self.facets.len(), MAX_FACETS), ("sort keys", self.sort.len(), MAX_SORT_KEYS)]
+        {
+            if got > limit {
+                return Err(QueryError::TooMany { what, got, limit });
+            }
+        }
         if self.popularity.is_some() && self.mode != Mode::Hybrid {
             return Err(QueryError::PopularityMode { mode: self.mode });
         }
@@ -357,6 +380,25 @@ mod tests {
         assert_eq!(
             SearchRequest::new(&"长".repeat(10_000)).unwrap_err().to_string(),
             "the query has 10000 characters; at most 2000 are read, so shorten it"
+        );
+    }
+
+    #[test]
+    fn a_request_has_so_many_facets_and_sort_keys() {
+        let many = |facets: usize, keys: usize| {
+            let request = SearchRequest::new("面霜").unwrap();
+            let request = (0..facets)
+                .fold(request, |request, _| request.with_facet(FacetRequest::new(Field::Brand).unwrap()));
+            (0..keys).fold(request, |request, _| request.with_sort(SortKey::new(Field::Price, true).unwrap()))
+        };
+        assert_eq!(many(MAX_FACETS, MAX_SORT_KEYS).check(), Ok(()));
+        assert_eq!(
+            many(MAX_FACETS + 1, 0).check().unwrap_err().to_string(),
+            "65 facets were asked for; ask for 64 at most"
+        );
+        assert_eq!(
+            many(0, MAX_SORT_KEYS + 1).check().unwrap_err().to_string(),
+            "17 sort keys were asked for; ask for 16 at most"
         );
     }
 

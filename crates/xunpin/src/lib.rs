@@ -28,6 +28,8 @@
 //! parts an engine is made of: [`catalogue`] reads files, [`models`] fetches models, [`index`] is the store beneath,
 //! [`eval`] measures rankings.
 
+#![forbid(unsafe_code)]
+
 mod builder;
 mod commit;
 mod engine;

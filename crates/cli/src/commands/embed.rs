@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -9,8 +9,11 @@ use xunpin::{Encoder, EncoderOptions, Role};
 
 use super::texts_at_a_time;
 use crate::args::{ComputeArgs, DeviceArg, EmbedArgs, RoleArg};
-use crate::exit::Done;
+use crate::exit::{Done, WrongUse};
 use crate::output;
+
+/// Longest line in bytes; a model takes a few thousand tokens.
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// A line of input.
 #[derive(Deserialize)]
@@ -29,7 +32,7 @@ struct Vector<'a> {
 
 pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
     let stdin = args.input == Path::new("-");
-    let reader: Box<dyn BufRead> = if stdin {
+    let mut reader: Box<dyn BufRead> = if stdin {
         Box::new(BufReader::new(io::stdin()))
     } else {
         let name = || format!("{}: cannot be opened", args.input.display());
@@ -48,8 +51,18 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
     let batch = texts_at_a_time(device);
     let mut waiting: Vec<Text> = Vec::with_capacity(batch);
     let mut rejected = 0;
-    for (at, line) in reader.split(b'\n').enumerate() {
-        let line = line.with_context(|| format!("{}: cannot be read", args.input.display()))?;
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut line);
+        let read = read.with_context(|| format!("{}: cannot be read", args.input.display()))?;
+        if read == 0 {
+            break;
+        }
+        if read as u64 > MAX_LINE_BYTES {
+            let told = format!("{}:{number}: longer than {MAX_LINE_BYTES} bytes", args.input.display());
+            return Err(WrongUse(told).into());
+        }
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -58,7 +71,7 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
             Err(error) => {
                 rejected += 1;
                 let form = r#"a line is {"id": ..., "text": "..."}"#;
-                eprintln!("{}:{}: {error}; {form}", args.input.display(), at + 1);
+                output::tell(format_args!("{}:{number}: {error}; {form}", args.input.display()));
             }
         }
         if waiting.len() == batch {

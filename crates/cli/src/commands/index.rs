@@ -147,13 +147,13 @@ fn print(engine: &Engine, args: &IndexArgs, report: &IngestReport) -> anyhow::Re
         report.seconds
     ))?;
     for reject in &report.first_rejects {
-        eprintln!("rejected: {reject}");
+        output::tell(format_args!("rejected: {reject}"));
     }
     if at.rejected > report.first_rejects.len() as u64 {
         eprintln!("and {} more", thousands(at.rejected - report.first_rejects.len() as u64));
     }
     if let Some(file) = &report.rejects_file {
-        eprintln!("rejected lines are kept in {}", file.display());
+        output::tell(format_args!("rejected lines are kept in {}", file.display()));
     }
     match &report.sync {
         None => {}
@@ -220,7 +220,7 @@ fn dry_run(args: &IndexArgs, mut catalogue: Catalogue) -> anyhow::Result<Done> {
             output::line(format!("\n{} ({tokens} tokens)\n  {text}", product.id))?;
         }
         for reject in &rejects {
-            eprintln!("rejected: {reject}");
+            output::tell(format_args!("rejected: {reject}"));
         }
         output::line("\nnothing was written (--dry-run)")?;
     }

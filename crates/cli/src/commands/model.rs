@@ -61,7 +61,7 @@ pub(crate) fn pull(args: &PullArgs) -> anyhow::Result<Done> {
     let precision = Precision::default();
     match make(&report.folder, precision) {
         Ok(made) => output::line(made)?,
-        Err(error) => eprintln!("note: {precision} was not prepared: {error}"),
+        Err(error) => output::tell(format_args!("note: {precision} was not prepared: {error}")),
     }
     Ok(Done::Fully)
 }

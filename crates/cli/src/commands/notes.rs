@@ -1,5 +1,7 @@
 use xunpin::Engine;
 
+use crate::output;
+
 /// Says on standard error what had to be mended, each thing once. A reader mends the full-text index when it first needs
 /// it, so there may be something to say after the work as well as after the opening.
 #[derive(Default)]
@@ -20,7 +22,7 @@ impl Notes {
         for note in engine.notes() {
             let text = note.to_string();
             if !self.told.contains(&text) {
-                eprintln!("note: {text}");
+                output::tell(format_args!("note: {text}"));
                 self.told.push(text);
             }
         }

@@ -107,7 +107,7 @@ fn print(made: &Engine, args: &RebuildArgs, report: &RebuildReport) -> anyhow::R
 fn carried(what: &str, carried: &Carried) -> anyhow::Result<()> {
     match carried {
         Carried::Kept => output::line(format!("{what}: taken over"))?,
-        Carried::LeftOut { reason } => eprintln!("note: the {what} were left out: {reason}"),
+        Carried::LeftOut { reason } => output::tell(format_args!("note: the {what} were left out: {reason}")),
         _ => {}
     }
     Ok(())

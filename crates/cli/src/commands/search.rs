@@ -82,12 +82,12 @@ fn tell_unknown_ids(engine: &Engine, rules: &Rules, path: &Path) -> anyhow::Resu
         ids.iter().zip(known).filter(|(_, entry)| entry.is_none()).map(|(id, _)| *id).collect();
     if !unknown.is_empty() {
         let more = if unknown.len() > TOLD_IDS { " ..." } else { "" };
-        eprintln!(
+        output::tell(format_args!(
             "note: {} names {} that the index lacks: {}{more}",
             path.display(),
             count(unknown.len(), "product", "products"),
             unknown[..unknown.len().min(TOLD_IDS)].join(" "),
-        );
+        ));
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<Done> {
         ))?;
     }
     if let Err(error) = words {
-        eprintln!("note: {error}");
+        output::tell(format_args!("note: {error}"));
     }
     Notes::of(&engine);
     Ok(Done::Fully)

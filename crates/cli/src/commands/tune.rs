@@ -128,7 +128,11 @@ fn print(judged: &Judged, report: &TuneReport) -> anyhow::Result<()> {
 fn tell_ids(what: &str, ids: &[String]) {
     if !ids.is_empty() {
         let more = if ids.len() > TOLD_IDS { " ..." } else { "" };
-        eprintln!("{what} ({}): {}{more}", ids.len(), ids[..ids.len().min(TOLD_IDS)].join(" "));
+        output::tell(format_args!(
+            "{what} ({}): {}{more}",
+            ids.len(),
+            ids[..ids.len().min(TOLD_IDS)].join(" ")
+        ));
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod hits;
 pub(crate) mod table;
 
+use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
 use serde::Serialize;
@@ -24,10 +25,34 @@ pub(crate) fn json_line(out: &mut impl Write, value: &impl Serialize) -> anyhow:
     Ok(())
 }
 
-/// Writes one line of text.
+/// Writes one line of text, [made harmless](printable).
 pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{text}")?;
+    writeln!(std::io::stdout().lock(), "{}", printable(&text.to_string()))?;
     Ok(())
+}
+
+/// Writes one line of text, [made harmless](printable), to standard error.
+pub(crate) fn tell(text: impl std::fmt::Display) {
+    eprintln!("{}", printable(&text.to_string()));
+}
+
+/// `text` with U+FFFD for what a terminal would obey instead of showing it: control characters (escape sequences begin
+/// with one), but for line feeds and tabs, and the marks that turn the direction of what follows. A catalogue's text, its
+/// column names and file names come from others.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_obeyed) {
+        Cow::Owned(text.chars().map(|c| if is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+fn is_obeyed(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    }
 }
 
 /// A count with the noun it counts: `1 product`, `3,474 products`.
@@ -64,6 +89,15 @@ pub(crate) fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        assert!(matches!(printable("面霜\t50g\n👩‍🔬 é"), Cow::Borrowed(_)));
+        assert_eq!(
+            printable("a\u{1b}[2J\u{9b}31mb\u{7}\r\u{202e}c\u{2069}\u{7f}"),
+            "a\u{fffd}[2J\u{fffd}31mb\u{fffd}\u{fffd}\u{fffd}c\u{fffd}\u{fffd}"
+        );
+    }
 
     #[test]
     fn numbers_for_people() {

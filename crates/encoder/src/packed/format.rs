@@ -110,10 +110,7 @@ impl Writer {
             let problem = std::io::Error::other("the header outgrew the room left for it");
             return Err(self.failed(problem));
         }
-        let mut head = MAGIC.to_vec();
-        head.extend(VERSION.to_le_bytes());
-        head.extend((json.len() as u32).to_le_bytes());
-        head.extend(xxh3_64(&json).to_le_bytes());
+        let mut head = head_of(&json).to_vec();
         head.extend(json);
         let written = self
             .file
@@ -124,6 +121,16 @@ impl Writer {
         written.map_err(|source| self.failed(source))?;
         Ok(self.at)
     }
+}
+
+/// What stands before a header.
+fn head_of(json: &[u8]) -> [u8; HEADER_AT] {
+    let mut head = [0; HEADER_AT];
+    head[..8].copy_from_slice(MAGIC);
+    head[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    head[12..16].copy_from_slice(&(json.len() as u32).to_le_bytes());
+    head[16..].copy_from_slice(&xxh3_64(json).to_le_bytes());
+    head
 }
 
 /// A mapped file of a prepared model.
@@ -141,6 +148,17 @@ impl Contents {
         // SAFETY: the map is only read, and prepared files are replaced whole, never written to.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
         Self::read(path, Arc::new(map))
+    }
+
+    /// What [`open`](Self::open) makes of a file with this header, zeros from `first` on, and checksums that are right.
+    pub(crate) fn of_zeros(header: &[u8], first: usize, zeros: usize) -> Result<Self, ModelError> {
+        let path = Path::new("memory");
+        let io = |source| ModelError::from_io(path, source);
+        let end = HEADER_AT + header.len();
+        let mut map = memmap2::MmapMut::map_anon(end.max(first) + zeros).map_err(io)?;
+        map[..HEADER_AT].copy_from_slice(&head_of(header));
+        map[HEADER_AT..end].copy_from_slice(header);
+        Self::read(path, Arc::new(map.make_read_only().map_err(io)?))
     }
 
     fn read(path: &Path, map: Arc<Mmap>) -> Result<Self, ModelError> {

@@ -5,9 +5,12 @@
 
 mod blueprint;
 mod engine;
+#[allow(unsafe_code)] // maps the prepared file
 mod format;
+#[allow(unsafe_code)] // products by a crew's threads on shared activations
 mod matrix;
 mod model;
+#[allow(unsafe_code)] // buffers that a crew's threads share, a piece each
 mod pass;
 mod prepare;
 mod smoothing;

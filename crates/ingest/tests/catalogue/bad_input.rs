@@ -1,7 +1,7 @@
 //! Each kind of bad input costs itself and nothing else, and says where and what it is.
 
-use crate::common::{gb18030, gz, read, read_with, zst};
-use xunpin_ingest::{Mapping, ReadError, ReadOptions};
+use crate::common::{Outcome, gb18030, gz, read, read_with, zst};
+use xunpin_ingest::{Catalogue, Input, Mapping, ReadError, ReadOptions};
 
 const GOOD: &str = "{\"id\":\"good\",\"title\":\"面霜\"}\n";
 
@@ -245,4 +245,103 @@ fn ids_repeat_across_files() {
     assert!(problems[0].1.contains(&format!("{}:2", paths[0].display())), "{problems:?}");
     assert!(problems[1].1.contains(&format!("{}:2", paths[1].display())), "{problems:?}");
     assert_eq!(outcome.rejects[0].raw, "1,c");
+}
+
+/// Lists that would take the square of their length, or more, if they were taken whole.
+#[test]
+fn products_have_limits() {
+    let numbers = |from: usize, to: usize| (from..to).map(|n| n.to_string()).collect::<Vec<_>>();
+    let product = |rest: String| format!("{{\"id\":\"x\",\"title\":\"t\",{rest}}}");
+    let many = numbers(0, 100_000);
+    let fields =
+        |count: usize| many[..count].iter().map(|n| format!("\"f{n}\":1")).collect::<Vec<_>>().join(",");
+    for (line, expected) in [
+        (product(format!("\"category\":\"{}\"", many.join("/"))), "2: category: more than 32 steps"),
+        (product(format!("\"tags\":\"{}\"", many.join(","))), "2: tags: more than 1000 tags"),
+        (
+            product(format!("\"attributes\":{{\"a\":[{}]}}", many.join(","))),
+            "2: attributes.a: more than 1000 values",
+        ),
+        (
+            product(format!(
+                "\"attributes\":\"{}\"",
+                many[..2_000].iter().map(|n| format!("{n}:1;")).collect::<String>()
+            )),
+            "2: attributes: more than 1000 attributes",
+        ),
+        (product(fields(40_000)), "2: -: 40002 fields; at most 4096 are read"),
+        (
+            product(format!("\"x\":{}{}", "[".repeat(65), "]".repeat(65))),
+            "2: x: arrays and objects are nested more than 64",
+        ),
+        (
+            product(format!("\"x\":{}{}", "[".repeat(127), "]".repeat(127))),
+            "2: -: not valid JSON: recursion limit",
+        ),
+    ] {
+        let fault = fault(&line);
+        assert!(fault.starts_with(expected), "{expected}\n{fault}");
+    }
+    let within = product(format!("\"x\":{}{}, {}", "[".repeat(64), "]".repeat(64), fields(4_093)));
+    let outcome = read("a.jsonl", within);
+    assert_eq!((outcome.ids().len(), outcome.faults()), (1, vec![]));
+}
+
+#[test]
+fn tables_have_limits() {
+    let header = |columns: usize| format!("id,title{}\n1,t\n", ",x".repeat(columns - 2));
+    let outcome = read("a.csv", header(4_096));
+    assert_eq!(outcome.error.map(|e| e.to_string()), None);
+    let error = read("a.csv", header(200_000)).error.unwrap();
+    assert_eq!(
+        error.to_string(),
+        "a.csv:1: the header cannot be read: 200000 columns; at most 4096 are read"
+    );
+    assert!(matches!(error, ReadError::Header { line: 1, .. }));
+    // Several columns of one attribute add up.
+    let values: Vec<_> = (0..60_000).map(|n| n.to_string()).collect();
+    let rows: Vec<_> = values.chunks(30).map(|chunk| format!("\"{}\"", chunk.join(","))).collect();
+    let text =
+        format!("id,title{}\n1,t,{}\n2,t{}\n", ",attr.a".repeat(2_000), rows.join(","), ",".repeat(2_000));
+    let outcome = read("a.csv", text);
+    assert_eq!(outcome.ids(), ["2"]);
+    assert!(
+        outcome.faults()[0].starts_with("2: attributes.a: more than 1000 values"),
+        "{:?}",
+        outcome.faults()
+    );
+}
+
+/// The library follows a schema by calling itself: without a look beforehand the process would end.
+#[test]
+fn parquet_schemas_have_limits() {
+    let varint = |number: u32| -> Vec<u8> {
+        (0..5).map(|at| (number >> (7 * at)) as u8 & 0x7f | if at < 4 { 0x80 } else { 0 }).collect()
+    };
+    let file = |children: &[u32]| {
+        let mut footer = vec![0x15, 2, 0x19, 0xfc];
+        footer.extend(varint(children.len() as u32));
+        for count in children {
+            footer.extend([0x35, 0, 0x18, 1, b'a', 0x15]);
+            footer.extend(varint(2 * count));
+            footer.push(0);
+        }
+        footer.extend([0x16, 0, 0x19, 0x0c, 0]);
+        let length = (footer.len() as u32).to_le_bytes();
+        [b"PAR1", &footer[..], &length, b"PAR1"].concat()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let nested = [vec![1; 10_000], vec![0]].concat();
+    for (children, expected) in [
+        (nested, "nested more than 64 deep"),
+        (vec![1; 1_000_000], "at most 16384 are read"),
+        (vec![1, 1 << 29], "promises more columns"),
+    ] {
+        std::fs::write(&path, file(&children)).unwrap();
+        let input = Input::File(path.clone());
+        let outcome = Outcome::of(Catalogue::open(&[input], &Mapping::default(), ReadOptions::default()));
+        let Some(ReadError::Damaged { source, .. }) = outcome.error else { panic!("{:?}", outcome.error) };
+        assert!(source.to_string().contains(expected), "{source}");
+    }
 }

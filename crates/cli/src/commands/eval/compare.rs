@@ -75,7 +75,7 @@ fn usable_modes(asked: &[Mode], engine: &Engine, told: &mut Vec<String>) -> anyh
             match engine.word2vec() {
                 Ok(_) => {}
                 Err(error @ EngineError::NoWord2Vec { .. }) => {
-                    eprintln!("note: word2vec is left out: {error}");
+                    output::tell(format_args!("note: word2vec is left out: {error}"));
                     told.push("word2vec is left out, for the index has no word vectors".to_owned());
                     continue;
                 }

@@ -5,6 +5,7 @@
 mod damage;
 mod parity;
 mod strings;
+#[allow(unsafe_code)] // maps a file of its own
 mod timing;
 
 use std::path::{Path, PathBuf};
