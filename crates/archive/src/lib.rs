@@ -45,6 +45,8 @@
 //! `created_unix` of `snapshot.json`. So there is no byte in the file that may be another, and any changed byte is found:
 //! in content by its checksum, everywhere else because it has to be what it is.
 
+#![forbid(unsafe_code)]
+
 mod checksums;
 mod entry;
 mod error;

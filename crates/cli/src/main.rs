@@ -20,7 +20,8 @@ use clap::Parser;
 
 use args::{BenchCommand, Cli, Command, ModelCommand, Word2VecCommand};
 use commands::{
-    bench, compact, delete, embed, eval, index, model, rebuild, search, snapshot, stats, tune, verify, word2vec,
+    bench, compact, delete, embed, eval, index, model, rebuild, search, snapshot, stats, tune, verify,
+    word2vec,
 };
 
 fn main() -> ExitCode {

@@ -106,7 +106,13 @@ impl<'a> GraphRef<'a> {
     /// The neighbours of `node` in layer 0.
     #[inline(always)]
     pub fn row0(&self, node: u32) -> &'a [u32] {
-        used(&self.links[node as usize * self.degree0..][..self.degree0])
+        used(self.slots0(node))
+    }
+
+    /// The same with the slots that are not used.
+    #[inline(always)]
+    pub(crate) fn slots0(&self, node: u32) -> &'a [u32] {
+        &self.links[node as usize * self.degree0..][..self.degree0]
     }
 
     /// The neighbours of `node` in layer `layer`, 1 or above, that holds it.

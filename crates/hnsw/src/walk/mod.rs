@@ -24,8 +24,11 @@ pub(crate) use pool::Pool;
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) marks: Marks,
+    /// Refused nodes that were looked behind.
+    behind: Marks,
     pub(crate) pool: Pool,
     fresh: Vec<u32>,
+    refused: Vec<u32>,
 }
 
 thread_local! {
@@ -104,33 +107,32 @@ impl GraphRef<'_> {
         descend(near, |layer, node| self.row(layer, node), top, (1..self.layer_nodes.len()).rev())
     }
 
-    /// [`lowest`] over refused nodes.
+    /// [`lowest`] over refused nodes: each is looked behind once, and each node is asked for once.
     fn over(&self, near: &Near<'_>, scratch: &mut Scratch, accepts: &dyn Fn(u32) -> bool) -> usize {
-        let Scratch { marks, pool, fresh } = scratch;
+        let Scratch { marks, behind, pool, fresh, refused } = scratch;
+        behind.begin(self.len());
         let mut scanned = 0;
         while let Some(best) = pool.leave_best() {
             fresh.clear();
-            let row = self.row0(best);
-            let mut refused = 0;
-            for &neighbor in row {
-                if !marks.visit(neighbor) {
-                    continue;
-                }
+            refused.clear();
+            for &neighbor in self.row0(best) {
+                let first = marks.visit(neighbor);
                 if accepts(neighbor) {
-                    fresh.push(neighbor);
-                    continue;
+                    if first {
+                        fresh.push(neighbor);
+                    }
+                } else if behind.visit(neighbor) {
+                    prefetch(self.slots0(neighbor));
+                    refused.push(neighbor);
                 }
-                refused += 1;
-                let behind = self.row0(neighbor).iter().copied();
-                fresh.extend(behind.filter(|node| accepts(*node) && marks.visit(*node)));
             }
-            // Nothing accepted far and wide: go on through those that are refused.
-            if fresh.is_empty() && refused > 0 {
-                for &neighbor in row {
-                    pool.offer(near.score(neighbor), neighbor, false);
-                }
-                scanned += row.len();
-                continue;
+            for &neighbor in refused.iter() {
+                let nodes = self.row0(neighbor).iter().copied();
+                fresh.extend(nodes.filter(|node| marks.visit(*node) && accepts(*node)));
+            }
+            if fresh.is_empty() {
+                // Nothing accepted far and wide: go on through those that are refused.
+                scanned += compare(near, refused, |node, score| pool.offer(score, node, false));
             }
             scanned += compare(near, fresh, |node, score| pool.offer(score, node, true));
         }
@@ -187,7 +189,7 @@ pub(crate) fn lowest<'a>(
     scratch: &mut Scratch,
     accepts: impl Fn(u32) -> bool,
 ) -> usize {
-    let Scratch { marks, pool, fresh } = scratch;
+    let Scratch { marks, pool, fresh, .. } = scratch;
     let mut scanned = 0;
     while let Some(best) = pool.leave_best() {
         fresh.clear();
