@@ -50,7 +50,7 @@ own:
 	  echo "$(CURDIR)" > "$(STAMP)"; \
 	fi
 
-.PHONY: own help setup build model demo example test torture lint advisories fuzz bench bench-index bench-peers peers peers-llama clean
+.PHONY: own help setup build model demo example test torture fixture-index lint advisories fuzz bench bench-index bench-peers peers peers-llama clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -95,6 +95,9 @@ test: setup own ## run every test (those that need the model or ../shared say so
 torture: setup own ## the fault tests at every place instead of some, and 200 kills (docs/design.md, How faults are tried; minutes)
 	@XUNPIN_TORTURE=1 $(CARGO) test $(PROFILE) --workspace --locked --lib -- faults:: store::
 	@XUNPIN_KILLS=200 $(CARGO) test $(PROFILE) --workspace --locked --test it -- kill::killed --show-output
+
+fixture-index: setup own ## write fixtures/index-v1 again: once a format version, never afterwards
+	@XUNPIN_WRITE_FIXTURE=1 $(CARGO) test $(PROFILE) --workspace --locked --test it -- compat::write_the_fixture
 
 lint: setup own ## formatting, clippy, documentation, licences and sources of dependencies; warnings denied
 	@$(CARGO) fmt --all -- --check

@@ -1,5 +1,7 @@
 //! Graphs against the exact scan of their codes.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests count as no tests")]
+
 use std::sync::atomic::AtomicBool;
 
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};

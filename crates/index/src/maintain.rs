@@ -33,7 +33,7 @@ pub(crate) struct Maintenance {
     stop: AtomicBool,
     /// True from when the thread is wanted until it has found nothing to do.
     busy: Mutex<bool>,
-    /// Rows of the live part when freezing failed: it is tried again when many more have come.
+    /// Rows of the live part when freezing or merging failed, or 0: it is tried again when many more have come.
     failed_at: AtomicUsize,
     /// Threads that build; 0 for as many as computing uses otherwise.
     threads: AtomicUsize,
@@ -200,7 +200,8 @@ impl Core {
                     if !self.maintenance.stop.load(Ordering::Relaxed) {
                         self.note(RecoveryNote::FreezeFailed { reason: error.to_string() });
                     }
-                    self.maintenance.failed_at.store(self.view().tail.rows(), Ordering::Relaxed);
+                    // At least 1: 0 says that nothing failed.
+                    self.maintenance.failed_at.store(self.view().tail.rows().max(1), Ordering::Relaxed);
                 }
             }
             // What became due since then saw the thread busy.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests count as no tests")]
 
 mod common;
+mod compat;
 mod concurrent;
 mod folder;
 mod journal;
