@@ -192,11 +192,11 @@ impl Core {
     /// The background thread.
     fn work(&self) {
         loop {
-            while let Some(due) = self.due() {
+            while self.due().is_some() {
                 if self.maintenance.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                if let Err(error) = self.run(due) {
+                if let Err(error) = self.run() {
                     if !self.maintenance.stop.load(Ordering::Relaxed) {
                         self.note(RecoveryNote::FreezeFailed { reason: error.to_string() });
                     }
@@ -213,12 +213,14 @@ impl Core {
         }
     }
 
-    fn run(&self, due: Due) -> Result<(), IndexError> {
+    /// Does what is due once it is this thread's turn: whoever had it before may have done it.
+    fn run(&self) -> Result<(), IndexError> {
         let turn = self.turn()?;
-        match due {
-            Due::Freeze => self.freeze(&turn, self.options().freeze_at, 1)?,
-            Due::Trim => self.freeze(&turn, usize::MAX, usize::MAX)?,
-            Due::Merge(range) => self.merge(&turn, range).map(|()| false)?,
+        match self.due() {
+            None => return Ok(()),
+            Some(Due::Freeze) => self.freeze(&turn, self.options().freeze_at, 1)?,
+            Some(Due::Trim) => self.freeze(&turn, usize::MAX, usize::MAX)?,
+            Some(Due::Merge(range)) => self.merge(&turn, range).map(|()| false)?,
         };
         self.maintenance.failed_at.store(0, Ordering::Relaxed);
         Ok(())

@@ -49,7 +49,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Two frozen segments, a tail, tombstones in both, a job, a static vector; nothing moved from the log into tables.
+/// A frozen segment, a tail, tombstones in both, a job, a static vector; nothing moved from the log into tables.
 fn written(path: &Path) -> Index {
     let mut options = IndexOptions::new(8);
     (options.freeze_at, options.freeze_min) = (400, 50);
