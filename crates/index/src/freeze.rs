@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use xunpin_core::{DocId, DocSet};
 
@@ -113,6 +114,8 @@ impl Core {
         forget(&mut next, &plan.dropped);
         self.publish(next);
         drop(writer);
+        // Whoever made it: there is room again, or whatever was missing.
+        self.maintenance.failed_at.store(0, Ordering::Relaxed);
         // Whoever still searches them has them mapped.
         self.remove_files(&plan.replaces);
         Ok(())

@@ -34,7 +34,7 @@ pub(crate) struct Maintenance {
     /// True from when the thread is wanted until it has found nothing to do.
     busy: Mutex<bool>,
     /// Rows of the live part when freezing or merging failed, or 0: it is tried again when many more have come.
-    failed_at: AtomicUsize,
+    pub(crate) failed_at: AtomicUsize,
     /// Threads that build; 0 for as many as computing uses otherwise.
     threads: AtomicUsize,
 }
@@ -217,13 +217,11 @@ impl Core {
     fn run(&self) -> Result<(), IndexError> {
         let turn = self.turn()?;
         match self.due() {
-            None => return Ok(()),
-            Some(Due::Freeze) => self.freeze(&turn, self.options().freeze_at, 1)?,
-            Some(Due::Trim) => self.freeze(&turn, usize::MAX, usize::MAX)?,
-            Some(Due::Merge(range)) => self.merge(&turn, range).map(|()| false)?,
-        };
-        self.maintenance.failed_at.store(0, Ordering::Relaxed);
-        Ok(())
+            None => Ok(()),
+            Some(Due::Freeze) => self.freeze(&turn, self.options().freeze_at, 1).map(drop),
+            Some(Due::Trim) => self.freeze(&turn, usize::MAX, usize::MAX).map(drop),
+            Some(Due::Merge(range)) => self.merge(&turn, range),
+        }
     }
 
     fn due(&self) -> Option<Due> {
