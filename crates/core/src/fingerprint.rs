@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What made an index's vectors. Two encoders with equal fingerprints give interchangeable vectors; an index
 /// refuses any other.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Name shown to people, such as `embeddinggemma-300m`. Not compared: a folder may be renamed.
     pub model: String,

@@ -28,6 +28,7 @@ pub mod limits;
 mod nearest;
 mod product;
 mod random;
+mod shortened;
 mod text_match;
 
 pub use doc_id::{DocId, DocSet};
@@ -37,6 +38,7 @@ pub use fingerprint::Fingerprint;
 pub use nearest::{NearestError, NearestNeighbors, Neighbor, Strategy};
 pub use product::{AttributeValue, Product, ProductError};
 pub use random::SplitMix64;
+pub use shortened::{Shortened, shorten};
 pub use text_match::{ExactKind, ExactMatch, TextMatch, TextMatches};
 
 /// Version of the on-disk index format this build writes. Readers refuse newer ones.

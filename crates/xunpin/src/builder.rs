@@ -6,7 +6,7 @@ use xunpin_encoder::{Device, Precision};
 use xunpin_index::{Batch, Index, IndexOptions};
 use xunpin_ingest::Template;
 
-use crate::model::{ModelChoice, ModelOptions, lasting_name};
+use crate::model::{ModelChoice, ModelOptions, lasting_name, shortened};
 use crate::settings::Settings;
 use crate::{Engine, EngineError};
 
@@ -36,11 +36,14 @@ impl GraphOptions {
     }
 
     /// Refuses what an existing index was not made with.
-    fn check(&self, index: &Index) -> Result<(), EngineError> {
+    fn check(&self, index: &Index, dimension: Option<usize>) -> Result<(), EngineError> {
         let has = index.options();
         let refuse = |option: &'static str, given: String, made_with: String| {
             Err(EngineError::OtherOptions { path: index.path().into(), option, given, made_with })
         };
+        if let Some(dimension) = dimension.filter(|dimension| *dimension != has.dimension) {
+            return refuse("dimension", dimension.to_string(), has.dimension.to_string());
+        }
         match (self.m, self.ef_construction, self.recall) {
             (Some(m), ..) if m != has.m => refuse("m", m.to_string(), has.m.to_string()),
             (_, Some(ef), _) if ef != has.ef_construction => {
@@ -61,6 +64,7 @@ impl EngineBuilder {
             model: ModelOptions {
                 choice: ModelChoice::OfTheIndex,
                 precision: None,
+                dimension: None,
                 device: Device::Cpu,
                 threads: None,
                 allow_precision_mismatch: false,
@@ -98,6 +102,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.model.precision = Some(precision);
+        self
+    }
+
+    /// Values of a vector of a new index: the first of those that the model gives, which take less memory and time. Models trained for
+    /// it lose little (EmbeddingGemma: 512, 256 or 128). An existing index that was made with another number is refused.
+    #[must_use]
+    pub fn dimension(mut self, dimension: usize) -> Self {
+        self.model.dimension = Some(dimension);
         self
     }
 
@@ -170,6 +182,7 @@ impl EngineBuilder {
             ModelChoice::Named(name) => (self.model.load(name, precision)?, lasting_name(name)),
             ModelChoice::Given(encoder) => (encoder.clone(), encoder.fingerprint().model.clone()),
         };
+        let encoder = shortened(encoder, self.model.dimension)?;
         let mut options = IndexOptions::new(encoder.fingerprint().dimension);
         (self.tune)(&mut options);
         self.graph.set(&mut options);
@@ -200,7 +213,7 @@ impl EngineBuilder {
 
     /// An engine over an index that is open.
     pub(crate) fn over(self, index: Index) -> Result<Engine, EngineError> {
-        self.graph.check(&index)?;
+        self.graph.check(&index, self.model.dimension)?;
         index.set_build_threads(self.model.threads.unwrap_or(0));
         let settings = serde_json::from_value(index.extra().clone())
             .map_err(|source| EngineError::Settings { path: self.path, source })?;

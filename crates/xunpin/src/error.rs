@@ -183,10 +183,20 @@ pub enum EngineError {
         /// What its fingerprint says.
         precision: String,
     },
-    /// The caller asked for graphs that an existing index does not have.
+    /// The caller asked for vectors that the model does not give.
+    #[error("the model `{model}` gives vectors of {most} values; ask for 1 to {most}, not {asked}")]
+    Dimension {
+        /// The model.
+        model: String,
+        /// Values asked for.
+        asked: usize,
+        /// Values it gives.
+        most: usize,
+    },
+    /// The caller asked for graphs or vectors that an existing index does not have.
     #[error(
-        "the index {} was made with {option} {made_with}, and its graphs can't be given {given}; leave the option out, or make a new \
-         index with it", path.display()
+        "the index {} was made with {option} {made_with}, and can't be given {given}; leave the option out, or make a new index with \
+         it", path.display()
     )]
     OtherOptions {
         /// The index.
@@ -256,7 +266,9 @@ impl EngineError {
             Self::Model(ModelError::DeviceNotBuilt { .. } | ModelError::DevicePrecision { .. }) => true,
             Self::Snapshot(error) => error.is_wrong_use(),
             Self::RebuildTarget { .. } | Self::UnfinishedSource { .. } => true,
-            Self::OtherOptions { .. } | Self::Index(IndexError::Options { .. }) => true,
+            Self::Dimension { .. } | Self::OtherOptions { .. } | Self::Index(IndexError::Options { .. }) => {
+                true
+            }
             Self::Field(_) | Self::Weight(_) | Self::NothingJudged { .. } => true,
             Self::NoWord2Vec { .. } | Self::NoCommonWord { .. } | Self::Pooling(_) => true,
             Self::Product { .. } | Self::Resolve(_) | Self::Mapping(_) | Self::Filter(_) => true,

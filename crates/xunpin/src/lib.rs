@@ -53,7 +53,7 @@ pub use error::EngineError;
 pub use full_text::FullTextStats;
 pub use ingest::{IngestOptions, IngestProgress, IngestReport, SyncOutcome};
 pub use lexical::LexicalNote;
-pub use model::load_encoder;
+pub use model::{load_encoder, shortened};
 pub use rebuild::{Carried, RebuildOptions, RebuildProgress, RebuildReport, Unfinished};
 pub use snapshot::{RestoreOptions, RestoreReport};
 pub use tune::TuneReport;

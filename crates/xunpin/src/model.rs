@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use xunpin_core::Encoder;
+use xunpin_core::{Encoder, Shortened};
 use xunpin_encoder::{Device, EncoderOptions, LlmEncoder, Precision};
 use xunpin_index::Index;
 
@@ -26,6 +26,8 @@ pub(crate) struct ModelOptions {
     pub(crate) choice: ModelChoice,
     /// `None`: that of the index, for a new one the default.
     pub(crate) precision: Option<Precision>,
+    /// Values of a vector. `None`: those of the index, for a new one those of the model.
+    pub(crate) dimension: Option<usize>,
     pub(crate) device: Device,
     pub(crate) threads: Option<usize>,
     pub(crate) allow_precision_mismatch: bool,
@@ -73,6 +75,8 @@ impl Model {
             ModelChoice::Named(name) => self.load(index, name, made_by)?,
             ModelChoice::OfTheIndex => self.load(index, made_by, made_by)?,
         };
+        let (most, kept) = (encoder.fingerprint().dimension, index.fingerprint().dimension);
+        let encoder = if kept < most { shortened(encoder, Some(kept))? } else { encoder };
         self.check(index, encoder.as_ref(), made_by)?;
         Ok(self.encoder.get_or_init(|| encoder))
     }
@@ -142,6 +146,22 @@ fn other_precision(index: &Index, given: &str) -> Result<(), EngineError> {
 pub fn load_encoder(name_or_folder: &str, options: EncoderOptions) -> Result<Arc<dyn Encoder>, EngineError> {
     let folder = xunpin_models::resolve(name_or_folder)?;
     Ok(Arc::new(LlmEncoder::open(&folder, options)?))
+}
+
+/// `encoder` with vectors of `dimension` values, the first of those that it gives, at unit length ([`Shortened`]); as it is where none
+/// is said.
+pub fn shortened(
+    encoder: Arc<dyn Encoder>,
+    dimension: Option<usize>,
+) -> Result<Arc<dyn Encoder>, EngineError> {
+    let (most, model) = (encoder.fingerprint().dimension, encoder.fingerprint().model.clone());
+    match dimension.filter(|asked| *asked != most) {
+        None => Ok(encoder),
+        Some(asked) => match Shortened::new(encoder, asked) {
+            Some(shortened) => Ok(Arc::new(shortened)),
+            None => Err(EngineError::Dimension { model, asked, most }),
+        },
+    }
 }
 
 /// A folder's name must still lead there from another working directory.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use xunpin_core::{DocId, Fingerprint};
+use xunpin_core::{DocId, Fingerprint, shorten};
 use xunpin_index::{Batch, Entry, Index};
 
 use crate::commit::{Draft, Need};
@@ -122,9 +122,9 @@ impl fmt::Display for Unfinished {
 
 impl Engine {
     /// Makes the index of `into` from this one's products, with all that they hold, in the order in which they came. What
-    /// `into` does not say is as in this index (model, template, index options), but for the precision, which is
+    /// `into` does not say is as in this index (model and dimension, template, index options), but for the precision, which is
     /// [`Device::default_precision`](crate::Device::default_precision). Vectors are copied where the same model made them in the same
-    /// precision from the same text. Word vectors are copied; fusion weights too, unless the model is another.
+    /// precision from the same text, and shortened where the new index keeps fewer values. Word vectors are copied; fusion weights too, unless the model is another.
     ///
     /// Products are taken as they are at the call; open this engine read-only, or write nothing meanwhile. `progress` is
     /// called every 128 products and ends the rebuild early by returning `Break`. An interrupted rebuild leaves an index
@@ -193,6 +193,7 @@ impl Engine {
         if !Index::exists(&path) {
             if matches!(into.model.choice, crate::model::ModelChoice::OfTheIndex) {
                 into.model.choice = self.model.choice(&self.settings.model);
+                into.model.dimension.get_or_insert(self.index.options().dimension);
             }
             into.template.get_or_insert_with(|| self.settings.template.clone());
             let (old, change) = (self.index.options().clone(), into.tune);
@@ -274,7 +275,7 @@ struct Run<'a> {
     batch: u64,
     /// What every commit notes.
     state: Unfinished,
-    /// Whether the old index's vectors are what the new one's model would give.
+    /// Whether the old index's vectors, or the first values of them, are what the new one's model would give.
     copies: bool,
     progress: RebuildProgress,
     pending: Vec<Draft>,
@@ -286,11 +287,13 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(old: &'a Engine, made: &'a Engine, options: &RebuildOptions, begun: Unfinished) -> Self {
+        let (has, wants) = (old.index.fingerprint(), made.index.fingerprint());
+        let shortened = Fingerprint { dimension: wants.dimension, ..has.clone() };
         Self {
             old,
             made,
             batch: options.batch.max(1) as u64,
-            copies: old.index.fingerprint().differences(made.index.fingerprint()).is_empty(),
+            copies: wants.dimension <= has.dimension && shortened.differences(wants).is_empty(),
             progress: RebuildProgress { total: begun.total, ..RebuildProgress::default() },
             state: begun,
             pending: Vec::new(),
@@ -312,8 +315,12 @@ impl<'a> Run<'a> {
                 self.progress.unchanged += 1;
                 continue;
             }
-            let index = &self.old.index;
-            if self.copies && draft.reuse(entry.content_hash, || index.vector(entry.doc)) {
+            let dimension = self.made.index.options().dimension;
+            let vector = || match self.old.index.vector(entry.doc) {
+                Some(vector) if vector.len() > dimension => shorten(&vector, dimension),
+                vector => vector,
+            };
+            if self.copies && draft.reuse(entry.content_hash, vector) {
                 self.copying += 1;
             } else {
                 self.embedding += u64::from(draft.need == Need::Embedding);

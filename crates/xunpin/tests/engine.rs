@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use xunpin::catalogue::{Catalogue, Mapping, ReadOptions};
 use xunpin::{
     EncoderOptions, Engine, EngineError, IngestOptions, IngestReport, Mode, Precision, Product,
-    SearchRequest, SyncOutcome, load_encoder, parse_filter,
+    RebuildOptions, Role, SearchRequest, SyncOutcome, load_encoder, parse_filter,
 };
 
 fn model() -> String {
@@ -160,6 +160,55 @@ fn a_new_index_needs_a_model_and_a_given_encoder_serves_several() {
         let engine = Engine::builder(folder.path().join(name)).encoder(encoder.clone()).create().unwrap();
         engine.upsert(&[Product::new(name, "面霜")]).unwrap();
         assert_eq!(ids(&engine, "面霜"), [name]);
+    }
+}
+
+/// Fewer values: the same first ones, in products and queries.
+#[test]
+fn an_index_may_keep_fewer_values_than_the_model_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short");
+    let engine = Engine::builder(&path).model(model()).dimension(16).create().unwrap();
+    engine.upsert(&[Product::new("a", "面霜"), Product::new("b", "口红")]).unwrap();
+    assert_eq!((engine.index().options().dimension, engine.index().fingerprint().dimension), (16, 16));
+    let whole = load_encoder(&model(), EncoderOptions::default()).unwrap();
+    let text = engine.template().render(&Product::new("a", "面霜"), whole.as_ref()).unwrap();
+    let whole_row = whole.encode(&[&text], Role::Document).unwrap().row(0)[..16].to_vec();
+    let norm = whole_row.iter().map(|v| v * v).sum::<f32>().sqrt();
+    let doc = engine.index().lookup(&["a".to_owned()]).unwrap()[0].unwrap().doc;
+    let stored = engine.index().vector(doc).unwrap();
+    assert!(
+        stored.iter().zip(&whole_row).all(|(a, b)| (a - b / norm).abs() < 1e-3),
+        "{stored:?} {whole_row:?}"
+    );
+    drop(engine);
+
+    // Opened again, the model is shortened as the index is; also one that was given whole.
+    let engine = Engine::builder(&path).open().unwrap();
+    assert_eq!(ids(&engine, "面霜").len(), 2);
+    engine.upsert(&[Product::new("c", "眼霜")]).unwrap();
+    drop(engine);
+    let given = Engine::builder(&path).encoder(whole).open_read_only().unwrap();
+    assert_eq!(ids(&given, "面霜").len(), 3);
+
+    let other = Engine::builder(&path).dimension(32).open();
+    let error = other.err().unwrap();
+    assert!(matches!(error, EngineError::OtherOptions { option: "dimension", .. }) && error.is_wrong_use());
+    for asked in [0, 33] {
+        let made = Engine::builder(folder.path().join("x")).model(model()).dimension(asked).create();
+        let error = made.err().unwrap();
+        assert!(matches!(error, EngineError::Dimension { most: 32, .. }) && error.is_wrong_use(), "{error}");
+    }
+    // A rebuild keeps the number, or takes another.
+    let options = RebuildOptions::default();
+    for (name, asked, kept, copied) in
+        [("same", None, 16, 3), ("shorter", Some(8), 8, 3), ("longer", Some(24), 24, 0)]
+    {
+        let into = Engine::builder(folder.path().join(name));
+        let into = if let Some(asked) = asked { into.dimension(asked) } else { into };
+        let (made, report) = given.rebuild_into(into, &options, |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((made.index().options().dimension, report.progress.copied), (kept, copied));
+        assert_eq!(ids(&made, "面霜").len(), 3);
     }
 }
 

@@ -150,6 +150,8 @@ pub(crate) struct IndexArgs {
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
     #[command(flatten)]
+    pub(crate) vectors: DimensionArg,
+    #[command(flatten)]
     pub(crate) graph: GraphArgs,
     /// Name a column: `--map title=商品名称` (again for more)
     #[arg(long, value_name = "FIELD=COLUMN")]
@@ -188,6 +190,15 @@ pub(crate) struct IndexArgs {
     pub(crate) threads: Threads,
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: Format,
+}
+
+/// How many of a model's values are kept.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DimensionArg {
+    /// Values of a vector, the first of those that the model gives, as a new index keeps them (default: all; EmbeddingGemma was
+    /// trained for 512, 256 and 128 too)
+    #[arg(long, value_name = "N")]
+    pub(crate) dimension: Option<usize>,
 }
 
 /// How a new index builds its graphs.
@@ -272,6 +283,8 @@ pub(crate) struct EmbedArgs {
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) vectors: DimensionArg,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }

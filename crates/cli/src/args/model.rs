@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use xunpin::{Device, Precision};
 
-use super::{Format, IndexDir, Threads};
+use super::{DimensionArg, Format, IndexDir, Threads};
 
 /// With which numbers the model computes, and where.
 #[derive(Debug, Args)]
@@ -108,6 +108,8 @@ pub(crate) struct RebuildArgs {
     /// Number format of the new index's model: f32, bf16 or int8 (default: the program's choice, whatever the old one has)
     #[arg(long, value_name = "P")]
     pub(crate) precision: Option<Precision>,
+    #[command(flatten)]
+    pub(crate) vectors: DimensionArg,
     #[command(flatten)]
     pub(crate) device: DeviceArg,
     /// Products embedded between two commits: an interruption loses at most these

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &EmbedArgs) -> anyhow::Result<Done> {
     let ComputeArgs { precision, device: DeviceArg { device } } = args.compute;
     let precision = precision.unwrap_or(device.default_precision());
     let options = EncoderOptions { precision, device, ..EncoderOptions::default() };
-    let encoder = xunpin::load_encoder(&args.model, options)?;
+    let encoder = xunpin::shortened(xunpin::load_encoder(&args.model, options)?, args.vectors.dimension)?;
     let role = match args.role {
         RoleArg::Query => Role::Query,
         RoleArg::Document => Role::Document,

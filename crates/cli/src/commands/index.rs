@@ -96,6 +96,9 @@ fn open_engine(args: &IndexArgs) -> anyhow::Result<Engine> {
     } else if let Some(model) = &args.model {
         builder = builder.model(model);
     }
+    if let Some(dimension) = args.vectors.dimension {
+        builder = builder.dimension(dimension);
+    }
     let GraphArgs { m, ef_construction, recall } = args.graph;
     if let Some(m) = m {
         builder = builder.m(m);

@@ -36,6 +36,9 @@ pub(crate) fn run(args: &RebuildArgs) -> anyhow::Result<Done> {
     if let Some(precision) = args.precision {
         into = into.precision(precision);
     }
+    if let Some(dimension) = args.vectors.dimension {
+        into = into.dimension(dimension);
+    }
     let mut options = RebuildOptions::default();
     options.batch = args.batch;
     let bar = progress::of_share();
