@@ -247,6 +247,28 @@ def schema(children):
 seed("parquet", "deep", schema([1] * 500 + [0]))
 seed("parquet", "promises", schema([1, 1 << 30]))
 
+
+
+def archive(*files):
+    """An archive of a snapshot up to its list of checksums, which the target adds."""
+    about = {
+        "archive_format": 1, "created_by": "0.1.0", "created_unix": 1790000000, "index_format": 1, "model": "tiny", "generation": 3,
+        "products": 2, "files": len(files), "bytes": sum(len(content) for _, content in files),
+    }
+    out = b""
+    for name, content in [("snapshot.json", json.dumps(about).encode()), *files]:
+        out += name.encode().ljust(100, b"\x00") + b"0000644\x00" + b"0000000\x00" * 2
+        out += f"{len(content):011o}\x00{about['created_unix']:011o}\x00".encode() + b" " * 8 + b"0"
+        out = (out + b"\x00" * 100 + b"ustar\x0000").ljust(-(-len(out) // 512) * 512, b"\x00") + content
+        out = out.ljust(-(-len(out) // 512) * 512, b"\x00")
+    return out
+
+
+seed("archive", "plain", archive(("manifest.json", b"{}"), ("db/CURRENT", b"MANIFEST-000005\n")))
+seed("archive", "empty", archive())
+seed("archive", "escapes", archive(("db/../../x", b"x"), ("/etc/x", b"")))
+seed("archive", "twice", archive(("manifest.json", b"{}"), ("manifest.json", b"{}")))
+
 if len(sys.argv) > 1:
     for model, precision in (("tiny-gemma3", "int8"), ("tiny-bert", "bf16")):
         with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,6 @@ pub(super) enum Step {
     Forget(u64),
     Compact,
     Reopen,
-    // Snapshots: a variant here, in `perform`, and in the scripts below.
 }
 
 /// What a batch does to a product, or notes for a job.

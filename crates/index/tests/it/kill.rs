@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -32,7 +33,7 @@ enum Operation {
     Write { texts: Vec<(usize, u64)>, prices: Vec<(usize, u16)>, deleted: Vec<usize> },
     Freeze,
     Compact,
-    // Snapshots: a variant here, in `operation`, and in `perform`; it changes nothing that is held.
+    Snapshot,
 }
 
 fn operation(seed: u64, number: u64) -> Operation {
@@ -42,6 +43,9 @@ fn operation(seed: u64, number: u64) -> Operation {
     }
     if random.below(40) == 0 {
         return Operation::Compact;
+    }
+    if random.below(20) == 0 {
+        return Operation::Snapshot;
     }
     // An operation gets texts for a third of all ids, prices for another and deletes of the last, by turns.
     let mut ids = |most: usize, third: u64| -> Vec<usize> {
@@ -108,8 +112,16 @@ impl Held {
     }
 }
 
-fn perform(index: &Index, operation: &Operation) {
+/// The archive that is made again and again.
+fn archive(folder: &Path) -> PathBuf {
+    folder.join("shop.xpa")
+}
+
+fn perform(index: &Index, operation: &Operation, folder: &Path) {
     match operation {
+        Operation::Snapshot => {
+            index.snapshot(&archive(folder), true, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        }
         Operation::Freeze => drop(index.freeze().unwrap()),
         Operation::Compact => drop(index.compact().unwrap()),
         Operation::Write { texts, prices, deleted } => {
@@ -152,7 +164,7 @@ fn child_that_is_killed() {
     let mut journal = OpenOptions::new().append(true).create(true).open(folder.join("journal")).unwrap();
     for number in from.parse::<u64>().unwrap().. {
         note(&mut journal, &format!("begin {number}\n"));
-        perform(&index, &operation(seed, number));
+        perform(&index, &operation(seed, number), &folder);
         note(&mut journal, &format!("done {number}\n"));
     }
 }
@@ -213,24 +225,42 @@ fn survived(path: &Path, possible: &[Held]) -> usize {
     at
 }
 
+/// The archive that a kill left is the last one that was acknowledged, or the one that was in flight, and whole.
+fn archive_survived(folder: &Path, possible: &[Held]) {
+    let restored = folder.join("restored");
+    let (index, report) =
+        Index::restore(&archive(folder), &restored, true, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    assert!(report.unwrap().is_ok());
+    assert!(possible.contains(&Held::read(&index)), "the archive holds what the index held at no snapshot");
+    drop(index);
+    fs::remove_dir_all(restored).unwrap();
+}
+
 #[test]
 fn killed_at_any_moment() {
     let kills = std::env::var("XUNPIN_KILLS").map_or(KILLS, |count| count.parse().unwrap());
     let mut random = SplitMix64::new(20_260_131);
-    let (mut batches, mut in_flight, mut too_early) = (0, 0, 0);
+    let (mut batches, mut in_flight, mut too_early, mut archives) = (0, 0, 0, 0);
+    // What the index held at the last snapshot that was acknowledged.
+    let mut archived = None;
     let mut folder = tempfile::tempdir().unwrap();
     let (mut seed, mut next, mut held) = (random.bits(), 0, Held::default());
     for number in 0..kills {
         if number % KILLS_AN_INDEX == 0 {
             (seed, next, held) = (random.bits(), 0, Held::default());
             folder = tempfile::tempdir().unwrap();
+            archived = None;
         }
         kill(folder.path(), seed, next, &mut random);
 
         let (done, begun) = (after_last(folder.path(), "done").max(next), after_last(folder.path(), "begin"));
         assert!(begun <= done + 1, "one operation is in flight at most");
         for number in next..done {
-            held = held.after(&operation(seed, number));
+            let operation = operation(seed, number);
+            if matches!(operation, Operation::Snapshot) {
+                archived = Some(held.clone());
+            }
+            held = held.after(&operation);
         }
         next = done;
         let path = folder.path().join("index");
@@ -238,6 +268,10 @@ fn killed_at_any_moment() {
             assert_eq!(next, 0, "an index that was there is gone");
             too_early += 1;
             continue;
+        }
+        if let Some(archived) = &archived {
+            archive_survived(folder.path(), &[archived.clone(), held.clone()]);
+            archives += 1;
         }
         let mut possible = vec![held.clone()];
         if begun > done {
@@ -251,8 +285,8 @@ fn killed_at_any_moment() {
         batches = batches.max(held.batches);
     }
     println!(
-        "{kills} of {kills} kills survived; {too_early} came before there was an index, and after {in_flight} the batch in \
-         flight was there"
+        "{kills} of {kills} kills survived; {too_early} came before there was an index, after {in_flight} the batch in flight \
+         was there, and {archives} left an archive, whole"
     );
     assert!(kills < 10 || batches > 5, "the children hardly began: {batches} batches");
 }
