@@ -101,8 +101,25 @@ impl DocSet {
         self.words.get(id.index() / 64).is_some_and(|w| w >> (id.index() % 64) & 1 == 1)
     }
 
+    /// The ids of a range as a bitmap of its own: bit `i` of word `w` stands for the id `range.start + 64 w + i`.
+    pub fn window(&self, range: std::ops::Range<u32>) -> Vec<u64> {
+        let (from, shift) = (range.start as usize / 64, range.start % 64);
+        let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
+        let mut words: Vec<u64> = (from..from + range.len().div_ceil(64))
+            // In two steps, because a shift by 64 is none.
+            .map(|at| word(at) >> shift | word(at + 1) << 1 << (63 - shift))
+            .collect();
+        if let Some(last) = words.last_mut().filter(|_| !range.len().is_multiple_of(64)) {
+            *last &= (1 << (range.len() % 64)) - 1;
+        }
+        words
+    }
+
     /// How many ids of a range the set holds.
     pub fn count_in(&self, range: std::ops::Range<u32>) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
         let (start, end) = (range.start as usize, (range.end as usize).min(self.words.len() * 64));
         if start >= end {
             return 0;
@@ -180,6 +197,9 @@ mod tests {
             for end in [start, start + 1, start + 61, 64, 128, 192, 500] {
                 let expected = set.iter().filter(|doc| (start..end).contains(&doc.0)).count();
                 assert_eq!(set.count_in(start..end), expected, "{start}..{end}");
+                let shifted = set.iter().filter(|doc| (start..end).contains(&doc.0));
+                let window = DocSet::from_words(set.window(start..end));
+                assert_eq!(window, shifted.map(|doc| DocId(doc.0 - start)).collect(), "{start}..{end}");
             }
         }
         assert_eq!(DocSet::new().count_in(0..10), 0);

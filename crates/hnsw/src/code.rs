@@ -1,10 +1,9 @@
 use xunpin_core::SplitMix64;
+use xunpin_kernels::Isa;
+use xunpin_kernels::coding::{MOST, hadamard, round_to_codes};
 
 /// Codes begin at multiples of this, a cache line.
 pub const LINE: usize = 64;
-
-/// Greatest absolute value of a code.
-const MOST: f32 = 127.0;
 
 /// Values of a rotated vector spread like normal ones with the deviation `1 / sqrt(dimension)`; what lies beyond so many
 /// deviations is cut. At 4.5, one value in 147,000 is.
@@ -55,37 +54,19 @@ impl Coder {
 
     /// Writes the code of `vector` (the shorter of it and [`dimension`](Self::dimension) counts) into `code`.
     pub fn encode(&self, vector: &[f32], code: &mut [i8]) {
+        let isa = Isa::detect();
         let mut values = vector.to_vec();
         values.resize(self.dimension, 0.0);
         for signs in &self.signs {
             values.iter_mut().zip(signs).for_each(|(value, sign)| *value *= sign);
-            transform(&mut values[..self.block]);
+            hadamard(isa, &mut values[..self.block]);
             if self.block < self.dimension {
-                transform(&mut values[self.dimension - self.block..]);
+                hadamard(isa, &mut values[self.dimension - self.block..]);
             }
         }
         code.fill(0);
-        for (code, value) in code.iter_mut().zip(values) {
-            // NaN becomes 0.
-            *code = (value * self.scale).round().clamp(-MOST, MOST) as i8;
-        }
+        round_to_codes(isa, &values, self.scale, code);
     }
-}
-
-/// Walsh-Hadamard transform of a power of two of values, which keeps their length as a vector.
-fn transform(values: &mut [f32]) {
-    let mut half = 1;
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
-    }
-    let norm = 1.0 / (values.len() as f32).sqrt();
-    values.iter_mut().for_each(|value| *value *= norm);
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ pub const MAX_NODES: usize = 1 << 30;
 /// Most layers of a graph, the lowest included.
 pub const MAX_LAYERS: usize = 16;
 
-/// A graph as the builder leaves it. Nodes are numbered so that those of a layer come first: layer `l` holds nodes
-/// `0..layer_nodes[l]`, and node 0 is where a walk begins.
+/// A graph as the builder leaves it. A node's number is the position of its code among those that the graph was built of. In the
+/// layers above the lowest, nodes go by their *places* in `uppers`, the highest first, so that layer `l` holds the places
+/// `0..layer_nodes[l]`; place 0 is where a walk begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     /// Slots of a row in layer 0.
@@ -19,10 +20,11 @@ pub struct Graph {
     pub degree: usize,
     /// Nodes of each layer, the lowest first; never rising, empty where the graph is.
     pub layer_nodes: Vec<u32>,
-    /// The rows of layer 0, node after node, then those of the layers above. Used slots come first, the rest are [`NONE`].
+    /// The rows of layer 0, node after node, then those of the layers above, place after place. Used slots come first, the rest are
+    /// [`NONE`].
     pub links: Vec<u32>,
-    /// For each node the position of its code among those that the graph was built of.
-    pub order: Vec<u32>,
+    /// The node of each place: those of the layers above the lowest, or just the one where a walk begins.
+    pub uppers: Vec<u32>,
 }
 
 /// A graph and its codes, to be walked: in memory or mapped.
@@ -32,7 +34,7 @@ pub struct GraphRef<'a> {
     pub(crate) degree: usize,
     pub(crate) layer_nodes: &'a [u32],
     pub(crate) links: &'a [u32],
-    /// By node, not by position.
+    pub(crate) uppers: &'a [u32],
     pub(crate) codes: Codes<'a>,
 }
 
@@ -49,19 +51,28 @@ pub fn link_count(degree0: usize, degree: usize, layer_nodes: &[u32]) -> Option<
     lowest.checked_mul(degree0)?.checked_add(upper.checked_mul(degree)?)
 }
 
+/// Places: nodes that are in a layer above the lowest, or else the one where walks begin; none in an empty graph.
+pub fn upper_count(layer_nodes: &[u32]) -> usize {
+    layer_nodes.get(1).or(layer_nodes.first().map(|_| &1)).map_or(0, |nodes| *nodes as usize)
+}
+
 impl<'a> GraphRef<'a> {
-    /// A graph out of its parts, as in [`Graph`]; `codes` has one for each node, in the nodes' order. `None` where they do not fit
-    /// together or a link leads nowhere: walks rely on it.
+    /// A graph out of its parts, as in [`Graph`]; `codes` has one for each node. `None` where they do not fit together or a link
+    /// leads nowhere: walks rely on it.
     pub fn new(
         degree0: usize,
         degree: usize,
         layer_nodes: &'a [u32],
         links: &'a [u32],
+        uppers: &'a [u32],
         codes: Codes<'a>,
     ) -> Option<Self> {
-        let graph = Self { degree0, degree, layer_nodes, links, codes };
+        let graph = Self { degree0, degree, layer_nodes, links, uppers, codes };
         let fits = link_count(degree0, degree, layer_nodes)? == links.len()
             && codes.len() == graph.len()
+            && codes.is_whole()
+            && uppers.len() == upper_count(layer_nodes)
+            && uppers.iter().all(|node| (*node as usize) < graph.len())
             && layer_nodes.last() != Some(&0);
         (fits && graph.links_are_nodes()).then_some(graph)
     }
@@ -72,9 +83,10 @@ impl<'a> GraphRef<'a> {
         degree: usize,
         layer_nodes: &'a [u32],
         links: &'a [u32],
+        uppers: &'a [u32],
         codes: Codes<'a>,
     ) -> Self {
-        Self { degree0, degree, layer_nodes, links, codes }
+        Self { degree0, degree, layer_nodes, links, uppers, codes }
     }
 
     fn links_are_nodes(&self) -> bool {
@@ -115,10 +127,15 @@ impl<'a> GraphRef<'a> {
         &self.links[node as usize * self.degree0..][..self.degree0]
     }
 
-    /// The neighbours of `node` in layer `layer`, 1 or above, that holds it.
-    pub(crate) fn row(&self, layer: usize, node: u32) -> &'a [u32] {
+    /// Where a walk begins.
+    pub(crate) fn entry(&self) -> u32 {
+        self.uppers.first().copied().unwrap_or(0)
+    }
+
+    /// The places of the neighbours of `place` in layer `layer`, 1 or above, that holds it.
+    pub(crate) fn row(&self, layer: usize, place: u32) -> &'a [u32] {
         let below: usize = self.layer_nodes[1..layer].iter().map(|nodes| *nodes as usize).sum();
-        let start = self.len() * self.degree0 + (below + node as usize) * self.degree;
+        let start = self.len() * self.degree0 + (below + place as usize) * self.degree;
         used(&self.links[start..start + self.degree])
     }
 }

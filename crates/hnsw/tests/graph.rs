@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicBool;
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use xunpin_core::SplitMix64;
 use xunpin_hnsw::{
-    BuildError, BuildOptions, CodeBuffer, Coder, Codes, Filter, Graph, GraphRef, NONE, build, link_count,
+    Accepts, BuildError, BuildOptions, CodeBuffer, Coder, Codes, Filter, Graph, GraphRef, NONE, build,
+    link_count, upper_count,
 };
 
 const OPTIONS: BuildOptions = BuildOptions { m: 8, ef_construction: 80 };
@@ -37,15 +38,13 @@ fn coded(coder: &Coder, vectors: &[Vec<f32>]) -> CodeBuffer {
     codes
 }
 
-fn built(codes: Codes<'_>) -> (Graph, CodeBuffer) {
-    let graph = build(codes, &OPTIONS, &AtomicBool::new(false)).unwrap();
-    let mut ordered = CodeBuffer::new(&Coder::new(codes.as_bytes().len() / codes.len().max(1)));
-    graph.order.iter().for_each(|at| ordered.push_code(codes.row(*at)));
-    (graph, ordered)
+fn built(codes: Codes<'_>, options: &BuildOptions) -> Graph {
+    build(codes, options, &AtomicBool::new(false)).unwrap()
 }
 
 fn walkable<'a>(graph: &'a Graph, codes: &'a CodeBuffer) -> GraphRef<'a> {
-    GraphRef::new(graph.degree0, graph.degree, &graph.layer_nodes, &graph.links, codes.codes()).unwrap()
+    let Graph { degree0, degree, layer_nodes, links, uppers } = graph;
+    GraphRef::new(*degree0, *degree, layer_nodes, links, uppers, codes.codes()).unwrap()
 }
 
 fn query(coder: &Coder, vector: &[f32]) -> Vec<i8> {
@@ -56,6 +55,13 @@ fn query(coder: &Coder, vector: &[f32]) -> Vec<i8> {
 
 fn product(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+}
+
+/// The set of the first `nodes` nodes for which `holds` holds.
+fn bits(nodes: u32, holds: impl Fn(u32) -> bool) -> Vec<u64> {
+    let mut words = vec![0; nodes.div_ceil(64) as usize];
+    (0..nodes).filter(|node| holds(*node)).for_each(|node| words[node as usize / 64] |= 1 << (node % 64));
+    words
 }
 
 /// The `k` accepted nodes nearest to the query.
@@ -74,15 +80,19 @@ fn walks_find_what_a_scan_finds() {
     let coder = Coder::new(48);
     let all = vectors(6_200, 48, 40, 1);
     let (stored, queries) = all.split_at(6_000);
-    let (graph, codes) = built(coded(&coder, stored).codes());
+    let codes = coded(&coder, stored);
+    let graph = built(codes.codes(), &OPTIONS);
     let graph = walkable(&graph, &codes);
     let tenth = |node: u32| SplitMix64::mix(u64::from(node)).is_multiple_of(10);
     let most = |node: u32| !tenth(node);
     type Accept<'a> = &'a dyn Fn(u32) -> bool;
-    let cases: [(&str, Filter<'_>, Accept<'_>, usize, f64); 4] = [
+    let (tenth_bits, most_bits) = (bits(6_000, tenth), bits(6_000, most));
+    let cases: [(&str, Filter<'_>, Accept<'_>, usize, f64); 6] = [
         ("plain", Filter::None, &|_| true, 60, 0.98),
-        ("through", Filter::Through(&most), &most, 60, 0.98),
-        ("over", Filter::Over(&tenth), &tenth, 120, 0.95),
+        ("through", Filter::Through(Accepts::If(&most)), &most, 60, 0.98),
+        ("through, bits", Filter::Through(Accepts::Bits(&most_bits)), &most, 60, 0.98),
+        ("over", Filter::Over(Accepts::If(&tenth)), &tenth, 120, 0.95),
+        ("over, bits", Filter::Over(Accepts::Bits(&tenth_bits)), &tenth, 120, 0.95),
         // The measure can fail.
         ("narrow", Filter::None, &|_| true, 10, 0.0),
     ];
@@ -109,6 +119,36 @@ fn walks_find_what_a_scan_finds() {
     }
 }
 
+/// A scan looks at all, by sketches first, and hardly ever leaves out what it should not.
+#[test]
+fn scans_find_the_nearest() {
+    let coder = Coder::new(256);
+    let all = vectors(5_100, 256, 40, 6);
+    let (stored, queries) = all.split_at(5_000);
+    let codes = coded(&coder, stored);
+    let third = |node: u32| node.is_multiple_of(3) || node == 4_999;
+    // One set is as good as the other, and bits beyond the last node are none.
+    let mut words = bits(5_000, third);
+    words[5_000 / 64] |= 1 << 63;
+    words.push(u64::MAX);
+    let mut right = 0;
+    for vector in queries {
+        let query = query(&coder, vector);
+        let found = codes.codes().scan(&query, 20, Accepts::Bits(&words));
+        assert_eq!(found, codes.codes().scan(&query, 20, Accepts::If(&third)));
+        assert_eq!(found.scanned, 1_668);
+        let truth = nearest(codes.codes(), &query, 20, third);
+        right += truth.iter().filter(|hit| found.nodes.contains(hit)).count();
+        // With room for all of them, none is left out.
+        let whole = codes.codes().scan(&query, 1_668, Accepts::Bits(&words));
+        assert_eq!(whole.nodes, nearest(codes.codes(), &query, 1_668, third));
+    }
+    let recall = right as f64 / (queries.len() * 20) as f64;
+    println!("recall {recall:.4}");
+    assert!(recall >= 0.998, "{recall}");
+    assert_eq!(codes.codes().scan(&query(&coder, &queries[0]), 0, Accepts::Bits(&words)).nodes, vec![]);
+}
+
 #[test]
 fn graphs_are_the_same_on_any_number_of_threads() {
     let coder = Coder::new(16);
@@ -123,13 +163,14 @@ fn graphs_are_the_same_on_any_number_of_threads() {
 }
 
 /// Nodes that layer 0 leads to from the entry.
-fn reached(graph: GraphRef<'_>) -> usize {
-    let mut seen = vec![false; graph.len()];
+fn reached(graph: &Graph, codes: &CodeBuffer) -> usize {
+    let mut seen = vec![false; codes.codes().len()];
     let mut open = Vec::new();
-    if !graph.is_empty() {
-        seen[0] = true;
-        open.push(0);
+    if let Some(&entry) = graph.uppers.first() {
+        seen[entry as usize] = true;
+        open.push(entry);
     }
+    let graph = walkable(graph, codes);
     while let Some(node) = open.pop() {
         for &next in graph.row0(node) {
             if !std::mem::replace(&mut seen[next as usize], true) {
@@ -152,10 +193,7 @@ fn every_node_can_be_reached() {
     }
     let options = BuildOptions { m: 2, ef_construction: 8 };
     let codes = coded(&coder, &all);
-    let graph = build(codes.codes(), &options, &AtomicBool::new(false)).unwrap();
-    let mut ordered = CodeBuffer::new(&coder);
-    graph.order.iter().for_each(|at| ordered.push_code(codes.codes().row(*at)));
-    assert_eq!(reached(walkable(&graph, &ordered)), 900);
+    assert_eq!(reached(&built(codes.codes(), &options), &codes), 900);
 }
 
 #[test]
@@ -170,9 +208,10 @@ fn building_can_be_stopped() {
 #[test]
 fn parts_that_do_not_fit_are_refused() {
     let coder = Coder::new(4);
-    let (graph, codes) = built(coded(&coder, &vectors(200, 4, 5, 5)).codes());
+    let codes = coded(&coder, &vectors(200, 4, 5, 5));
+    let graph = built(codes.codes(), &OPTIONS);
     let new = |degree0, degree, layer_nodes: &[u32], links: &[u32]| {
-        GraphRef::new(degree0, degree, layer_nodes, links, codes.codes()).is_some()
+        GraphRef::new(degree0, degree, layer_nodes, links, &graph.uppers, codes.codes()).is_some()
     };
     let (layers, links) = (&graph.layer_nodes[..], &graph.links[..]);
     assert!(new(16, 8, layers, links));
@@ -185,10 +224,18 @@ fn parts_that_do_not_fit_are_refused() {
     let mut bad = links.to_vec();
     bad[200 * 16] = 199;
     assert!(!new(16, 8, layers, &bad));
+    let other = |uppers: &[u32], codes| GraphRef::new(16, 8, layers, links, uppers, codes).is_some();
+    let uppers = &graph.uppers[..];
+    assert!(other(uppers, codes.codes()) && !other(&uppers[1..], codes.codes()));
+    assert!(!other(&[&uppers[1..], &[200]].concat(), codes.codes()));
+    let (bytes, sketches) = (codes.codes().as_bytes(), codes.codes().sketches());
+    assert!(!other(uppers, Codes::new(bytes, &sketches[1..], 4)));
+    assert!(!other(uppers, Codes::new(&bytes[1..], sketches, 4)));
     assert_eq!(link_count(16, 8, &[10, 11]), None);
     assert_eq!(link_count(16, 8, &[10; 17]), None);
     assert_eq!(link_count(usize::MAX, 8, &[10]), None);
     assert_eq!((link_count(16, 8, &[]), link_count(16, 8, &[10, 3])), (Some(0), Some(184)));
+    assert_eq!([upper_count(&[]), upper_count(&[10]), upper_count(&[10, 3, 1])], [0, 1, 3]);
 }
 
 proptest! {
@@ -202,14 +249,9 @@ proptest! {
         let all: Vec<Vec<f32>> = (0..count).map(|at| some[at % distinct].clone()).collect();
         let codes = coded(&coder, &all);
         let options = BuildOptions { m, ef_construction: 1 + m };
-        let graph = build(codes.codes(), &options, &AtomicBool::new(false)).unwrap();
-        let mut order = graph.order.clone();
-        order.sort_unstable();
-        prop_assert!(order.into_iter().eq(0..count as u32));
-        let mut ordered = CodeBuffer::new(&coder);
-        graph.order.iter().for_each(|at| ordered.push_code(codes.codes().row(*at)));
-        let walked = walkable(&graph, &ordered);
-        prop_assert_eq!(reached(walked), count);
+        let graph = built(codes.codes(), &options);
+        prop_assert_eq!(reached(&graph, &codes), count);
+        let walked = walkable(&graph, &codes);
         for node in 0..count as u32 {
             let row = walked.row0(node);
             prop_assert!(!row.contains(&NONE) && !row.contains(&node));
@@ -217,9 +259,9 @@ proptest! {
         let query = query(&coder, &vectors(1, 6, 1, !seed)[0]);
         let odd = |node: u32| node % 2 == 1;
         let found = walked.walk(&query, count, Filter::None);
-        prop_assert_eq!(found.nodes, nearest(ordered.codes(), &query, count, |_| true));
-        let found = walked.walk(&query, count, Filter::Through(&odd));
-        prop_assert_eq!(found.nodes, nearest(ordered.codes(), &query, count, odd));
+        prop_assert_eq!(found.nodes, nearest(codes.codes(), &query, count, |_| true));
+        let found = walked.walk(&query, count, Filter::Through(Accepts::If(&odd)));
+        prop_assert_eq!(found.nodes, nearest(codes.codes(), &query, count, odd));
         prop_assert_eq!(walked.walk(&query, 0, Filter::None).nodes, vec![]);
     }
 }

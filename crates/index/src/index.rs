@@ -47,9 +47,9 @@ pub(crate) struct Writer {
 pub struct SearchOptions<'a> {
     /// Only these products.
     pub allowed: Option<&'a DocSet>,
-    /// How to search. [`Strategy::Auto`] scans where the index, or the set of allowed products, holds at most
-    /// [`exact_below`](IndexOptions::exact_below) or the set is under a twentieth of the index: there the scan is as
-    /// quick and finds everything.
+    /// How to search. [`Strategy::Auto`] compares all vectors where the index, or the set of allowed products, holds at most
+    /// [`exact_below`](IndexOptions::exact_below), which is as quick there and finds everything. [`Strategy::Graph`] looks at
+    /// codes alone where that is quicker than walking.
     pub strategy: Strategy,
     /// Candidates that a walk keeps, at least `k`; more find better and take longer. `None`: what each segment was measured to
     /// need for the recall that the index wants ([`IndexOptions::recall`]).
@@ -253,8 +253,7 @@ impl Index {
     /// What [`Strategy::Auto`] stands for.
     pub(crate) fn plan(&self, view: &View, allowed: Option<&DocSet>) -> Strategy {
         let candidates = allowed.map_or(view.products, DocSet::len);
-        let few = candidates <= self.options().exact_below || candidates < view.products / 20;
-        if few || !view.has_graph() { Strategy::Exact } else { Strategy::Graph }
+        if candidates <= self.options().exact_below { Strategy::Exact } else { Strategy::Graph }
     }
 
     /// The present view; holding it holds nothing up.

@@ -17,7 +17,7 @@ pub struct IndexOptions {
     /// Share of the true ten nearest that a walk should find, 0.5 to 0.999; how wide walks are follows from it, segment by segment.
     #[serde(default = "defaults::recall")]
     pub recall: f64,
-    /// Up to this many candidates, a search scans them all.
+    /// Up to this many candidates, a search compares them all by their vectors; beyond, by their codes or in the graph.
     #[serde(default = "defaults::exact_below")]
     pub exact_below: usize,
     /// So many vectors of the live part are frozen at a time, beside searches and writing.
@@ -42,7 +42,7 @@ mod defaults {
         0.99
     }
     pub(super) fn exact_below() -> usize {
-        10_000
+        2_000
     }
     pub(super) fn freeze_at() -> usize {
         10_000

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use half::f16;
 use xunpin_core::{DocId, DocSet};
-use xunpin_hnsw::{CodeBuffer, Coder};
+use xunpin_hnsw::{CodeBuffer, Coder, Codes};
 
 use crate::IndexOptions;
 use crate::live::LiveGraph;
@@ -51,6 +51,11 @@ impl Block {
     /// Its ids and vectors.
     pub(crate) fn part(&self) -> Part<'_> {
         Part { ids: &self.ids, vectors: Vectors::Memory(&self.vectors) }
+    }
+
+    /// Its codes, in the order of its ids.
+    pub(crate) fn codes(&self) -> Codes<'_> {
+        self.codes.codes()
     }
 
     /// Each id with its code.

@@ -3,13 +3,13 @@ use std::sync::Arc;
 
 use half::f16;
 use xunpin_core::{DocId, DocSet, NearestError, NearestNeighbors, Neighbor};
-use xunpin_hnsw::Coder;
+use xunpin_hnsw::{Accepts, Coder};
 use xunpin_kernels::Isa;
-use xunpin_kernels::product::{dot_f16, dot_i8};
+use xunpin_kernels::product::dot_f16;
 
 use crate::live::LiveGraph;
 use crate::scan::{Part, Vectors, scan};
-use crate::segment::{Accept, Query, Segment, rescored};
+use crate::segment::{Accept, Query, Segment, by_code};
 use crate::tail::{Block, Tail};
 use crate::top::{Top, finish};
 
@@ -36,8 +36,8 @@ pub struct ExactScan {
     view: Arc<View>,
 }
 
-/// The graph: a walk through each frozen segment and the live graph, and a scan of the part of the tail that has no
-/// graph. In an index without any graph it scans, as [`ExactScan`] does. It sees the index as it was when it was made.
+/// The graph: a walk through each frozen segment and the live graph, and a scan of the codes where there is no graph or a filter
+/// leaves little. It sees the index as it was when it was made.
 #[derive(Clone)]
 pub struct GraphSearch {
     view: Arc<View>,
@@ -96,19 +96,21 @@ impl View {
 
     /// Looks at the codes of a range of the tail, and at the vectors of the best. How many codes it looked at.
     fn scan_tail(&self, query: &Query<'_>, range: Range<u32>, accept: Accept<'_>, top: &mut Top) -> usize {
-        let isa = Isa::detect();
-        let limit = top.limit();
-        let mut best = Top::new(rescored(limit, usize::MAX));
+        let mut best = Top::new(by_code(top.limit()));
         let mut scanned = 0;
         let inside = |block: &&Arc<Block>| {
             block.ids.first().is_some_and(|first| *first < range.end)
                 && block.ids.last().is_some_and(|last| *last >= range.start)
         };
         for block in self.tail.blocks().iter().filter(inside) {
-            for (id, code) in block.coded().filter(|(id, _)| range.contains(id) && accept.takes(*id)) {
-                scanned += 1;
-                let score = dot_i8(isa, &query.code, code) as f32;
-                best.offer(Neighbor { id: DocId(id), score });
+            let holds = |row: u32| {
+                let id = block.ids[row as usize];
+                range.contains(&id) && accept.takes(id)
+            };
+            let found = block.codes().scan(&query.code, best.limit(), Accepts::If(&holds));
+            scanned += found.scanned;
+            for (row, score) in found.nodes {
+                best.offer(Neighbor { id: DocId(block.ids[row as usize]), score: score as f32 });
             }
         }
         self.rescore_tail(query, best.into_sorted().into_iter().map(|n| n.id.0), top);

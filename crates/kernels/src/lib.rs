@@ -3,6 +3,7 @@
 //! * [`Int8Matrix`] and [`Bf16Matrix`]: weights of a linear layer in panels that a kernel reads from front to back, also
 //!   straight from a mapped file; [`Activations`]: rows made ready to be multiplied with them.
 //! * [`vector`]: norms, softmax, gates and rotations, one pass over a row each.
+//! * [`coding`]: vectors to codes of 8 bits.
 //! * [`product`]: inner products of stored vectors, in 8 bits and in half precision.
 //! * [`attention`]: products of f32 blocks, small and dense.
 //! * [`Crew`]: threads that do one thing together, step by step.
@@ -19,6 +20,8 @@ mod activations;
 pub mod attention;
 #[allow(unsafe_code)] // chosen instructions, shared rows
 mod bf16;
+#[allow(unsafe_code)] // chosen instructions, loads within an array, a conversion whose range is known
+pub mod coding;
 #[allow(unsafe_code)] // shared rows
 mod finish;
 #[allow(unsafe_code)] // chosen instructions

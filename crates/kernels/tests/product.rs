@@ -2,7 +2,7 @@
 
 use half::f16;
 use xunpin_kernels::Isa;
-use xunpin_kernels::product::{dot_f16, dot_i8, prefetch};
+use xunpin_kernels::product::{dot_f16, dot_i8, masked_sum, prefetch};
 
 fn codes(length: usize, step: usize) -> Vec<i8> {
     (0..length).map(|i| ((i * step + i / 7) % 255) as i16 - 127).map(|v| v as i8).collect()
@@ -22,6 +22,25 @@ fn codes_are_multiplied_exactly() {
             let (a, b) = (vec![x; 4_096], vec![y; 4_096]);
             let exact = 4_096 * i32::from(x) * i32::from(y);
             assert_eq!(dot_i8(isa, &a, &b), exact, "{} {x} {y}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn values_under_a_mask_are_summed_exactly() {
+    for words in (0..20).chain([31, 32, 70]) {
+        let values: Vec<i32> = (0..64 * words).map(|i| ((i * 37 + i / 5) % 16) as i32 - 8).collect();
+        let set = |i: usize| (i * 29 + i / 11) % 7 < 3;
+        let mask = |which: &dyn Fn(usize) -> bool, word: usize| {
+            (0..64).fold(0, |bits, at| bits | u64::from(which(64 * word + at)) << at)
+        };
+        let bits: Vec<u64> = (0..words).map(|word| mask(&set, word)).collect();
+        let plane = |word, bit: usize| mask(&|i| values[i] >> bit & 1 == 1, word);
+        let planes: Vec<[u64; 4]> =
+            (0..words).map(|word| std::array::from_fn(|bit| plane(word, bit))).collect();
+        let exact: i32 = (0..values.len()).filter(|i| set(*i)).map(|i| values[i]).sum();
+        for isa in Isa::available() {
+            assert_eq!(masked_sum(isa, &planes, &bits), exact, "{} {words}", isa.name());
         }
     }
 }

@@ -11,7 +11,7 @@
 //! | `draft` | the rows while they grow |
 //! | `select` | which candidates become neighbours |
 //! | `connect` | nodes that nothing leads to |
-//! | `number` | the nodes' final numbers |
+//! | `number` | the finished arrays |
 
 mod connect;
 mod draft;
@@ -26,7 +26,7 @@ use xunpin_kernels::Isa;
 
 use crate::buffer::Codes;
 use crate::graph::{Graph, MAX_LAYERS};
-use crate::walk::{Near, descend, lowest, with_scratch};
+use crate::walk::{Near, descend, lowest, same, with_scratch};
 use draft::{Draft, Link};
 use select::select;
 
@@ -161,12 +161,12 @@ impl Building<'_> {
 
     /// Looks for a node's neighbours in the graph as it is.
     fn ask(&self, node: u32) -> Asked {
-        let near = Near { isa: self.isa, codes: self.codes, query: self.codes.row(node) };
+        let near = Near { isa: self.isa, codes: self.codes, query: self.codes.row(node), sketched: None };
         let level = self.draft.level(node);
         let top = self.draft.level(self.entry);
         let row = |layer, node| self.draft.row(layer, node);
         let entry = (self.entry, near.score(self.entry));
-        let (mut from, mut best, _) = descend(&near, row, entry, (level + 1..=top).rev());
+        let (mut from, mut best, _) = descend(&near, row, same, entry, (level + 1..=top).rev());
         let layers = (0..=level.min(top)).rev().map(|layer| {
             let candidates = with_scratch(|scratch| {
                 scratch.marks.begin(self.codes.len());

@@ -4,11 +4,15 @@
 //! | file | role |
 //! |---|---|
 //! | `mod` | the walks: plain, through refused nodes, and over them |
+//! | `accept` | which nodes are results |
+//! | `scan` | no walk: all accepted nodes |
 //! | `pool` | the candidates |
 //! | `marks` | the nodes seen |
 
+mod accept;
 mod marks;
 mod pool;
+mod scan;
 
 use std::cell::RefCell;
 
@@ -17,6 +21,9 @@ use xunpin_kernels::product::{dot_i8, prefetch};
 
 use crate::buffer::Codes;
 use crate::graph::GraphRef;
+use crate::sketch::SketchQuery;
+use accept::Bits;
+pub use accept::{Accepts, Filter};
 pub(crate) use marks::Marks;
 pub(crate) use pool::Pool;
 
@@ -29,6 +36,8 @@ pub(crate) struct Scratch {
     pub(crate) pool: Pool,
     fresh: Vec<u32>,
     refused: Vec<u32>,
+    sketched: SketchQuery,
+    round: scan::Round,
 }
 
 thread_local! {
@@ -43,26 +52,8 @@ pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 /// How many codes ahead of the one being compared are fetched.
 const AHEAD: usize = 2;
 
-/// Which nodes are results.
-#[derive(Clone, Copy)]
-pub enum Filter<'a> {
-    /// All.
-    None,
-    /// Those for which this holds; the walk goes through the others. For few refused ones, such as deleted.
-    Through(&'a dyn Fn(u32) -> bool),
-    /// Those for which this holds; the walk looks over the others to the neighbours behind them, and never compares them. For
-    /// filters that refuse much.
-    Over(&'a dyn Fn(u32) -> bool),
-}
-
-impl Filter<'_> {
-    fn takes(&self, node: u32) -> bool {
-        match self {
-            Self::None => true,
-            Self::Through(accepts) | Self::Over(accepts) => accepts(node),
-        }
-    }
-}
+/// A code whose sketch puts it so many deviations below the last of the candidates is not compared.
+const DEVIATIONS: f32 = 2.0;
 
 /// What a walk found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,46 +70,75 @@ impl GraphRef<'_> {
         if self.is_empty() || ef == 0 {
             return Found::default();
         }
-        let isa = Isa::detect();
         with_scratch(|scratch| {
-            let near = Near { isa, codes: self.codes, query };
-            let top = (0, near.score(0));
-            let (nearest, best, mut scanned) = self.descend(&near, top);
-            scratch.marks.begin(self.len());
-            scratch.pool.begin(ef);
-            // From the top too: every node can be reached from there, and perhaps not from below.
-            for (node, score) in [(nearest, best), top] {
-                if scratch.marks.visit(node) {
-                    scratch.pool.offer(score, node, filter.takes(node));
+            let mut sketched = std::mem::take(&mut scratch.sketched);
+            sketched.begin(self.codes.dimension(), query);
+            let near = Near { isa: Isa::detect(), codes: self.codes, query, sketched: Some(&sketched) };
+            let scanned = match filter {
+                Filter::None => self.walk_with(&near, ef, scratch, |_| true, false),
+                Filter::Through(Accepts::Bits(bits)) => {
+                    self.walk_with(&near, ef, scratch, |node| bits.holds(node), false)
                 }
-            }
-            let row = |node| self.row0(node);
-            scanned += match filter {
-                Filter::None => lowest(&near, row, scratch, |_| true),
-                Filter::Through(accepts) => lowest(&near, row, scratch, accepts),
-                Filter::Over(accepts) => self.over(&near, scratch, accepts),
+                Filter::Through(Accepts::If(accepts)) => self.walk_with(&near, ef, scratch, accepts, false),
+                Filter::Over(Accepts::Bits(bits)) => {
+                    self.walk_with(&near, ef, scratch, |node| bits.holds(node), true)
+                }
+                Filter::Over(Accepts::If(accepts)) => self.walk_with(&near, ef, scratch, accepts, true),
             };
+            scratch.sketched = sketched;
             Found { nodes: scratch.pool.accepted().collect(), scanned }
         })
     }
 
-    /// The node that the upper layers lead to from `top`, its score, and how many codes were compared.
-    fn descend(&self, near: &Near<'_>, top: (u32, i32)) -> (u32, i32, usize) {
-        descend(near, |layer, node| self.row(layer, node), top, (1..self.layer_nodes.len()).rev())
+    /// Leaves what it finds in the pool. The number of codes compared.
+    #[inline(always)]
+    fn walk_with(
+        &self,
+        near: &Near<'_>,
+        ef: usize,
+        scratch: &mut Scratch,
+        accepts: impl Fn(u32) -> bool,
+        over: bool,
+    ) -> usize {
+        let top = self.entry();
+        let (nearest, best, mut scanned) = self.descend(near);
+        scratch.marks.begin(self.len());
+        scratch.pool.begin(ef);
+        // From the top too: every node can be reached from there, and perhaps not from below.
+        for (node, score) in [(nearest, best), (top, near.score(top))] {
+            if scratch.marks.visit(node) {
+                scratch.pool.offer(score, node, accepts(node));
+            }
+        }
+        scanned += if over {
+            self.over(near, scratch, accepts)
+        } else {
+            lowest(near, |node| self.row0(node), scratch, accepts)
+        };
+        scanned
     }
 
-    /// [`lowest`] over refused nodes: each is looked behind once, and each node is asked for once.
-    fn over(&self, near: &Near<'_>, scratch: &mut Scratch, accepts: &dyn Fn(u32) -> bool) -> usize {
-        let Scratch { marks, behind, pool, fresh, refused } = scratch;
+    /// The node that the upper layers lead to from the top, its score, and how many codes were compared.
+    fn descend(&self, near: &Near<'_>) -> (u32, i32, usize) {
+        let node = |place: u32| self.uppers[place as usize];
+        let row = |layer, place| self.row(layer, place);
+        let layers = (1..self.layer_nodes.len()).rev();
+        let (place, best, scanned) = descend(near, row, node, (0, near.score(node(0))), layers);
+        (node(place), best, scanned)
+    }
+
+    /// [`lowest`] over refused nodes: each is looked behind once, and each accepted node is compared once.
+    #[inline(always)]
+    fn over(&self, near: &Near<'_>, scratch: &mut Scratch, accepts: impl Fn(u32) -> bool) -> usize {
+        let Scratch { marks, behind, pool, fresh, refused, .. } = scratch;
         behind.begin(self.len());
         let mut scanned = 0;
         while let Some(best) = pool.leave_best() {
             fresh.clear();
             refused.clear();
             for &neighbor in self.row0(best) {
-                let first = marks.visit(neighbor);
                 if accepts(neighbor) {
-                    if first {
+                    if marks.visit(neighbor) {
                         fresh.push(neighbor);
                     }
                 } else if behind.visit(neighbor) {
@@ -128,13 +148,15 @@ impl GraphRef<'_> {
             }
             for &neighbor in refused.iter() {
                 let nodes = self.row0(neighbor).iter().copied();
-                fresh.extend(nodes.filter(|node| marks.visit(*node) && accepts(*node)));
+                fresh.extend(nodes.filter(|node| accepts(*node) && marks.visit(*node)));
             }
             if fresh.is_empty() {
                 // Nothing accepted far and wide: go on through those that are refused.
-                scanned += compare(near, refused, |node, score| pool.offer(score, node, false));
+                refused.retain(|node| marks.visit(*node));
+                scanned += compare(near, refused, same, |node, score| pool.offer(score, node, false));
             }
-            scanned += compare(near, fresh, |node, score| pool.offer(score, node, true));
+            near.keep_near(fresh, pool);
+            scanned += compare(near, fresh, same, |node, score| pool.offer(score, node, true));
         }
         scanned
     }
@@ -146,6 +168,8 @@ pub(crate) struct Near<'a> {
     pub(crate) isa: Isa,
     pub(crate) codes: Codes<'a>,
     pub(crate) query: &'a [i8],
+    /// Looked at before codes are, where there is one.
+    pub(crate) sketched: Option<&'a SketchQuery>,
 }
 
 impl Near<'_> {
@@ -153,32 +177,47 @@ impl Near<'_> {
     pub(crate) fn score(&self, node: u32) -> i32 {
         dot_i8(self.isa, self.query, self.codes.row(node))
     }
+
+    /// Drops the nodes whose sketches tell that they are hardly among the best.
+    #[inline(always)]
+    fn keep_near(&self, nodes: &mut Vec<u32>, pool: &Pool) {
+        let (Some(sketched), Some(worst)) = (self.sketched, pool.worst()) else { return };
+        nodes.iter().for_each(|node| prefetch(self.codes.sketch(*node)));
+        let most = sketched.most(worst, DEVIATIONS);
+        nodes.retain(|node| sketched.sum(self.isa, self.codes.sketch(*node)) <= most);
+    }
 }
 
 /// Goes in each of `layers` to the neighbour nearest to the query until none is nearer: where that ends, its score, and how many
-/// codes were compared.
+/// codes were compared. `node` tells the number by which a neighbour has its code.
 pub(crate) fn descend<'a>(
     near: &Near<'_>,
     row: impl Fn(usize, u32) -> &'a [u32],
-    (mut node, mut best): (u32, i32),
+    node: impl Fn(u32) -> u32,
+    (mut at, mut best): (u32, i32),
     layers: impl Iterator<Item = usize>,
 ) -> (u32, i32, usize) {
     let mut scanned = 1;
     for layer in layers {
         loop {
-            let from = node;
+            let from = at;
             let neighbors = row(layer, from);
-            scanned += compare(near, neighbors, |candidate, score| {
-                if score > best || score == best && candidate < node {
-                    (node, best) = (candidate, score);
+            scanned += compare(near, neighbors, &node, |candidate, score| {
+                if score > best || score == best && candidate < at {
+                    (at, best) = (candidate, score);
                 }
             });
-            if node == from {
+            if at == from {
                 break;
             }
         }
     }
-    (node, best, scanned)
+    (at, best, scanned)
+}
+
+/// Neighbours go by their nodes' numbers.
+pub(crate) fn same(node: u32) -> u32 {
+    node
 }
 
 /// Leaves the best candidate of the pool for its neighbours until there is none left. The number of codes compared.
@@ -197,22 +236,28 @@ pub(crate) fn lowest<'a>(
         if let Some(next) = pool.peek() {
             prefetch(row(next));
         }
-        scanned += compare(near, fresh, |node, score| pool.offer(score, node, accepts(node)));
+        near.keep_near(fresh, pool);
+        scanned += compare(near, fresh, same, |node, score| pool.offer(score, node, accepts(node)));
     }
     scanned
 }
 
 /// Compares nodes with the query, fetching codes ahead.
 #[inline(always)]
-fn compare(near: &Near<'_>, nodes: &[u32], mut take: impl FnMut(u32, i32)) -> usize {
+fn compare(
+    near: &Near<'_>,
+    nodes: &[u32],
+    number: impl Fn(u32) -> u32,
+    mut take: impl FnMut(u32, i32),
+) -> usize {
     for node in nodes.iter().take(AHEAD) {
-        prefetch(near.codes.row(*node));
+        prefetch(near.codes.row(number(*node)));
     }
     for (at, &node) in nodes.iter().enumerate() {
         if let Some(ahead) = nodes.get(at + AHEAD) {
-            prefetch(near.codes.row(*ahead));
+            prefetch(near.codes.row(number(*ahead)));
         }
-        take(node, near.score(node));
+        take(node, near.score(number(node)));
     }
     nodes.len()
 }

@@ -17,17 +17,18 @@ const REFUSED: u64 = 2;
 /// Refused entries are dropped from the end once there are so many times as many entries as wanted.
 const CROWD: usize = 8;
 
-fn entry(score: i32, node: u32, marks: u64) -> u64 {
+/// A candidate as one number: better ones are less.
+pub(super) fn entry(score: i32, node: u32, marks: u64) -> u64 {
     // Flips the sign bit so that numbers without a sign are in order, then the order.
     let rank = !(score as u32 ^ 1 << 31);
     u64::from(rank) << 32 | u64::from(node) << 2 | marks
 }
 
-fn score(entry: u64) -> i32 {
+pub(super) fn score(entry: u64) -> i32 {
     (!((entry >> 32) as u32) ^ 1 << 31) as i32
 }
 
-fn node(entry: u64) -> u32 {
+pub(super) fn node(entry: u64) -> u32 {
     (entry as u32) >> 2
 }
 
@@ -36,6 +37,12 @@ impl Pool {
     pub(crate) fn begin(&mut self, limit: usize) {
         self.entries.clear();
         (self.limit, self.accepted, self.next) = (limit.max(1), 0, 0);
+    }
+
+    /// The score of the last one, once it is full: nothing below it comes in.
+    #[inline(always)]
+    pub(crate) fn worst(&self) -> Option<i32> {
+        (self.accepted >= self.limit).then(|| self.entries.last().map(|entry| score(*entry))).flatten()
     }
 
     /// Takes a candidate in if it is among the best.

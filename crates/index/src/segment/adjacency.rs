@@ -12,19 +12,20 @@ pub(crate) struct Adjacency {
     pub(crate) ids: Vec<u32>,
     /// For each row the next one with the same code, or [`NONE`].
     pub(crate) twins: Vec<u32>,
-    /// The first row of each code, by the code's position in what the graph was built of.
+    /// The first row of each node, rising.
     pub(crate) firsts: Vec<u32>,
 }
 
 impl Adjacency {
     /// The bytes that RocksDB and the file hold; the layout is at the top of the parent module.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let words = self.graph.links.len() + self.graph.order.len() + 2 * self.ids.len();
+        let words = self.graph.links.len() + self.graph.uppers.len() + self.firsts.len() + 2 * self.ids.len();
         let mut bytes = Vec::with_capacity(words * 4);
         let mut append =
             |words: &mut dyn Iterator<Item = u32>| bytes.extend(words.flat_map(u32::to_le_bytes));
         append(&mut self.graph.links.iter().copied());
-        append(&mut self.graph.order.iter().map(|at| self.firsts[*at as usize]));
+        append(&mut self.graph.uppers.iter().copied());
+        append(&mut self.firsts.iter().copied());
         append(&mut self.ids.iter().copied());
         append(&mut self.twins.iter().copied());
         bytes

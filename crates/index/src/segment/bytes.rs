@@ -71,6 +71,14 @@ impl Bytes {
         unsafe { self.part(offset, count * 4).align_to::<u32>().1 }
     }
 
+    /// `count` double words from a byte that is a multiple of 8.
+    #[inline(always)]
+    pub(super) fn double_words(&self, offset: usize, count: usize) -> &[u64] {
+        debug_assert!(offset.is_multiple_of(8));
+        // SAFETY: every bit pattern is a u64; alignment as for words.
+        unsafe { self.part(offset, count * 8).align_to::<u64>().1 }
+    }
+
     /// `count` values of half precision from an even byte.
     #[inline(always)]
     pub(super) fn halves(&self, offset: usize, count: usize) -> &[f16] {

@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use xunpin_hnsw::{LINE, link_count};
+use xunpin_hnsw::{LINE, link_count, upper_count};
 
 use crate::record::SegmentRecord;
 
 /// Version of both files and of the adjacency.
-pub(crate) const LAYOUT: u32 = 2;
+pub(crate) const LAYOUT: u32 = 3;
 
 const GRAPH_MAGIC: [u8; 8] = *b"XPGRAPH\0";
 const VECTORS_MAGIC: [u8; 8] = *b"XPVECTS\0";
@@ -17,10 +17,11 @@ pub(super) const HEADER: usize = 128;
 /// Bytes of which checksums are taken on several threads.
 const PIECE: usize = 4 << 20;
 
-/// Words of adjacency: links, the nodes' first rows, the rows' DocIds, the rows' twins. `None` where the record can't be.
+/// Words of adjacency: links, the nodes of the places, the nodes' first rows, the rows' DocIds, the rows' twins. `None` where the
+/// record can't be.
 pub(super) fn adjacency_words(record: &SegmentRecord) -> Option<usize> {
     let links = link_count(record.degree0 as usize, record.degree as usize, &record.layer_nodes)?;
-    Some(links + record.nodes() + 2 * record.rows as usize)
+    Some(links + upper_count(&record.layer_nodes) + record.nodes() + 2 * record.rows as usize)
 }
 
 /// Where the codes begin in the graph's file.
@@ -28,9 +29,14 @@ pub(super) fn codes_offset(record: &SegmentRecord) -> usize {
     (HEADER + record.graph_len as usize).next_multiple_of(LINE)
 }
 
+/// Where the sketches begin in it.
+pub(super) fn sketches_offset(record: &SegmentRecord, stride: usize) -> usize {
+    codes_offset(record) + record.nodes() * stride
+}
+
 /// Length of the graph's file.
 pub(super) fn graph_file_len(record: &SegmentRecord, stride: usize) -> usize {
-    codes_offset(record) + record.nodes() * stride
+    sketches_offset(record, stride) + record.nodes() * stride / LINE * 8
 }
 
 /// Where the checksums begin in the vectors' file.

@@ -162,17 +162,18 @@ impl Making<'_> {
         record.graph_len = bytes.len() as u64;
         record.chunks = chunk_count(bytes.len());
         record.graph_crc = layout::checksum(&bytes);
+        let parts: [&[u8]; 2] =
+            [bytemuck::cast_slice(codes.as_bytes()), bytemuck::cast_slice(codes.sketches())];
         let mut crc = crc32fast::Hasher::new();
-        graph.order.iter().for_each(|at| crc.update(bytemuck::cast_slice(codes.row(*at))));
+        parts.iter().for_each(|part| crc.update(part));
         record.codes_crc = crc.finalize();
-
-        let graph = self.graph(&record, &bytes, to, |node, out| {
-            out.write_all(bytemuck::cast_slice(codes.row(graph.order[node])))
-        })?;
+        let graph =
+            self.graph(&record, &bytes, to, |out| parts.iter().try_for_each(|part| out.write_all(part)))?;
         // What was built of is not needed to measure.
         drop((coded.codes, adjacency));
         let mut segment = self.opened(&record, graph, vectors, to)?;
-        segment.record.widths = width::measure(&segment, self.options.recall)?;
+        let widths = width::measure(&segment, self.options.recall, self.stop)?;
+        segment.record.widths = widths.ok_or(BuildError::Stopped)?;
         Ok((segment, bytes))
     }
 
@@ -185,30 +186,27 @@ impl Making<'_> {
     ) -> Result<Segment, IndexError> {
         let damaged = || self.source.store.damaged(format!("the record of segment {}", record.number));
         let words: Vec<u32> = adjacency.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)).collect();
-        let (rows, nodes) = (record.rows as usize, record.nodes());
-        let links = words.len().checked_sub(2 * rows + nodes).ok_or_else(damaged)?;
-        let (firsts, ids) = words[links..words.len() - rows].split_at(nodes);
-        let (vectors, _) = self.vectors(record, ids, to, |_| {})?;
-        // The mapped vectors, to be coded in the nodes' order.
-        let dimension = self.source.dimension;
-        let of = match (&vectors, to) {
-            (None, WriteFiles::Disk(files)) => Bytes::map(&files.vectors)
-                .map_err(|e| IndexError::io("map", &files.vectors, e))
-                .map(|bytes| VectorFile::new(&files.vectors, bytes, record, dimension, false)),
-            (image, _) => {
-                let image = image.as_deref().unwrap_or_default();
-                Ok(VectorFile::new(Path::new(""), Bytes::copy(image), record, dimension, false))
+        let rows = record.rows as usize;
+        let ids = words.len().checked_sub(2 * rows).ok_or_else(damaged)?;
+        let (others, ids) = words[..words.len() - rows].split_at(ids);
+        let firsts = &others[others.len().checked_sub(record.nodes()).ok_or_else(damaged)?..];
+        let mut firsts = firsts.iter().copied().peekable();
+        let coder = Coder::new(self.source.dimension);
+        let mut codes = CodeBuffer::new(&coder);
+        let (mut row, mut values) = (0, Vec::new());
+        let (vectors, _) = self.vectors(record, ids, to, |stored| {
+            if firsts.next_if_eq(&row).is_some() {
+                values.clear();
+                // The length was checked.
+                record::decode_vector(stored, coder.dimension(), &mut values);
+                codes.push(&coder, &values);
             }
-        }?;
-        let of = of.map_err(|reason| self.unmakeable(record, &reason))?;
-        let coder = Coder::new(dimension);
-        let mut code = vec![0i8; coder.stride()];
-        let mut values = vec![0f32; dimension];
-        let graph = self.graph(record, adjacency, to, |node, out| {
-            let row = of.row(firsts[node] as usize).map_err(io::Error::other)?;
-            values.iter_mut().zip(row).for_each(|(to, from)| *to = from.to_f32());
-            coder.encode(&values, &mut code);
-            out.write_all(bytemuck::cast_slice(&code))
+            row += 1;
+        })?;
+        let codes = codes.codes();
+        let graph = self.graph(record, adjacency, to, |out| {
+            out.write_all(bytemuck::cast_slice(codes.as_bytes()))?;
+            out.write_all(bytemuck::cast_slice(codes.sketches()))
         })?;
         self.opened(record, graph, vectors, to)
     }
@@ -254,19 +252,19 @@ impl Making<'_> {
         }
     }
 
-    /// Writes the graph's file, or gives its image. `code` writes the code of a node.
+    /// Writes the graph's file, or gives its image. `codes` writes codes and sketches.
     fn graph(
         &self,
         record: &SegmentRecord,
         adjacency: &[u8],
         to: WriteFiles<'_>,
-        mut code: impl FnMut(usize, &mut dyn Write) -> io::Result<()>,
+        codes: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<Option<Vec<u8>>, IndexError> {
         let fill = |out: &mut dyn Write| -> io::Result<()> {
             out.write_all(&layout::graph_header(record, self.source.dimension))?;
             out.write_all(adjacency)?;
             layout::pad(out, HEADER + adjacency.len(), layout::codes_offset(record))?;
-            (0..record.nodes()).try_for_each(|node| code(node, out))
+            codes(out)
         };
         match to {
             WriteFiles::Disk(files) => {
@@ -274,7 +272,6 @@ impl Making<'_> {
                 Ok(None)
             }
             WriteFiles::Memory => {
-                let mut fill = fill;
                 let mut image = Vec::new();
                 fill(&mut image).map_err(|e| self.unmakeable(record, &e.to_string()))?;
                 Ok(Some(image))

@@ -13,20 +13,22 @@
 //! | `layout` | where things lie in the files, checksums |
 //! | `adjacency` | the arrays of the graph, as bytes |
 //! | `vectors` | the vectors' file |
+//! | `gaps` | bits by DocId as bits by row |
 //! | `bytes` | a file's bytes, mapped or in memory, as numbers |
 //! | `make` | files out of stored vectors |
 //! | `search` | walk and rescoring |
 //! | `width` | how wide a walk must be |
 //!
 //! Everything is little-endian; a word has 4 bytes. A *row* is a vector of the segment, in the order of DocIds. A *node* is a
-//! distinct code (`xunpin_hnsw::Coder`), nodes of higher layers first.
+//! distinct code (`xunpin_hnsw::Coder`), in the order of their first rows: where no codes are equal, nodes are rows. A *place* is a
+//! node of the layers above the lowest, the highest first.
 //!
 //! `segment-NNNNNNNN.xpg`:
 //!
 //! | offset | size | content |
 //! |---|---|---|
 //! | 0 | 8 | magic `XPGRAPH` and a zero byte |
-//! | 8 | 4 | layout version, 2 |
+//! | 8 | 4 | layout version, 3 |
 //! | 12 | 4 | segment number |
 //! | 16 | 4 | values of a vector, `d` |
 //! | 20 | 4 | rows, `r` |
@@ -38,22 +40,24 @@
 //! | 44 | 4 | DocId after the last it may hold |
 //! | 48 | 8 | bytes of adjacency, `a` |
 //! | 56 | 4 | CRC-32 of the adjacency |
-//! | 60 | 4 | CRC-32 of the codes |
+//! | 60 | 4 | CRC-32 of the codes and sketches |
 //! | 64 | 60 | zero |
 //! | 124 | 4 | CRC-32 of the 124 bytes before |
 //! | 128 | `a` | adjacency |
 //! | next multiple of 64 | `cn` | codes, node after node; `c` is `d` rounded up to a multiple of 64, zeros at the end |
+//! | then | `cn/8` | sketches, node after node: a bit for each value of the code, set where it is negative |
 //!
-//! Adjacency, in words: layer 0, `s` node numbers a node, `FFFFFFFF` in slots not used (`ns`); for each layer above, `t` a node
-//! of the layer; the first row of each node (`n`); the rows' DocIds, rising (`r`); for each row the next with an equal code,
-//! `FFFFFFFF` for none (`r`). How many nodes each layer has stands in the segment's record.
+//! Adjacency, in words: layer 0, `s` node numbers a node, `FFFFFFFF` in slots not used (`ns`); for each layer above, `t` places a
+//! place of the layer; the node of each place, or in a graph of one layer of that where walks begin; the first row of each node
+//! (`n`); the rows' DocIds, rising (`r`); for each row the next with an equal code, `FFFFFFFF` for none (`r`). How many nodes each
+//! layer has stands in the segment's record.
 //!
 //! `segment-NNNNNNNN.xpv`:
 //!
 //! | offset | size | content |
 //! |---|---|---|
 //! | 0 | 8 | magic `XPVECTS` and a zero byte |
-//! | 8 | 4 | layout version, 2 |
+//! | 8 | 4 | layout version, 3 |
 //! | 12 | 4 | segment number |
 //! | 16 | 4 | values of a vector, `d` |
 //! | 20 | 4 | rows, `r` |
@@ -70,6 +74,7 @@
 
 mod adjacency;
 mod bytes;
+mod gaps;
 mod layout;
 mod make;
 mod search;
@@ -79,14 +84,15 @@ mod width;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use xunpin_hnsw::{Coder, Codes, GraphRef};
+use xunpin_hnsw::{Coder, Codes, GraphRef, LINE, upper_count};
 
 pub(crate) use adjacency::NONE;
 use bytes::Bytes;
+use gaps::Gaps;
 use layout::HEADER;
 pub(crate) use layout::LAYOUT;
 pub(crate) use make::{Making, Source, WriteFiles};
-pub(crate) use search::{Accept, Query, rescored};
+pub(crate) use search::{Accept, Query, by_code};
 pub(crate) use vectors::VectorFile;
 
 use crate::IndexError;
@@ -98,6 +104,7 @@ pub(crate) struct Segment {
     graph: Bytes,
     vectors: VectorFile,
     stride: usize,
+    gaps: Option<Gaps>,
 }
 
 /// The two files of a segment.
@@ -155,8 +162,9 @@ impl Segment {
         if layout::checksum(&held[layout::codes_offset(record)..]) != record.codes_crc {
             return Err("its codes fail their checksum".into());
         }
-        let segment = Self { record: record.clone(), graph, vectors, stride };
+        let mut segment = Self { record: record.clone(), graph, vectors, stride, gaps: None };
         segment.check_numbers()?;
+        segment.gaps = Gaps::of(segment.ids());
         Ok(segment)
     }
 
@@ -168,6 +176,7 @@ impl Segment {
             record.degree as usize,
             &record.layer_nodes,
             self.links(),
+            self.uppers(),
             self.codes(),
         )
         .ok_or("its links do not make a graph")?;
@@ -175,7 +184,9 @@ impl Segment {
         if !self.ids().is_sorted_by(|a, b| a < b) || !self.ids().iter().all(|id| range.contains(id)) {
             return Err("its internal numbers are not rising or leave its range".into());
         }
-        if self.firsts().iter().any(|row| *row >= record.rows) {
+        if !self.firsts().is_sorted_by(|a, b| a < b)
+            || self.firsts().last().is_some_and(|row| *row >= record.rows)
+        {
             return Err("a node of it stands for no vector".into());
         }
         // Rising, so that following them ends.
@@ -244,13 +255,22 @@ impl Segment {
     }
 
     fn links(&self) -> &[u32] {
-        let others = self.record.nodes() + 2 * self.record.rows as usize;
+        let others = self.uppers().len() + self.record.nodes() + 2 * self.record.rows as usize;
         self.graph.words(HEADER, (self.record.graph_len as usize / 4).saturating_sub(others))
+    }
+
+    /// The node of each place.
+    fn uppers(&self) -> &[u32] {
+        let (rows, nodes) = (self.record.rows as usize, self.record.nodes());
+        let uppers = upper_count(&self.record.layer_nodes);
+        self.graph.words(self.end_of_adjacency() - rows * 8 - (nodes + uppers) * 4, uppers)
     }
 
     fn codes(&self) -> Codes<'_> {
         let nodes = self.record.nodes();
-        Codes::new(self.graph.codes(layout::codes_offset(&self.record), nodes * self.stride), self.stride)
+        let codes = self.graph.codes(layout::codes_offset(&self.record), nodes * self.stride);
+        let offset = layout::sketches_offset(&self.record, self.stride);
+        Codes::new(codes, self.graph.double_words(offset, codes.len() / LINE), self.vectors.dimension())
     }
 
     /// The first row of each node.
@@ -272,6 +292,7 @@ impl Segment {
             record.degree as usize,
             &record.layer_nodes,
             self.links(),
+            self.uppers(),
             self.codes(),
         )
     }

@@ -1,5 +1,7 @@
+use std::ops::Range;
+
 use xunpin_core::{DocId, DocSet, NearestError, Neighbor};
-use xunpin_hnsw::{Coder, Filter};
+use xunpin_hnsw::{Accepts, Coder, Filter, Found};
 use xunpin_kernels::Isa;
 use xunpin_kernels::product::{dot_f16, prefetch};
 
@@ -34,22 +36,52 @@ impl Accept<'_> {
         let id = DocId(id);
         !self.dead.contains(id) && self.allowed.is_none_or(|set| set.contains(id))
     }
+
+    /// Those of a range, by their distance from its start.
+    fn window(&self, range: Range<u32>) -> Vec<u64> {
+        let dead = self.dead.window(range.clone());
+        match self.allowed {
+            Some(allowed) => {
+                allowed.window(range).iter().zip(dead).map(|(word, dead)| word & !dead).collect()
+            }
+            None => {
+                let mut words: Vec<u64> = dead.iter().map(|dead| !dead).collect();
+                if let Some(last) = words.last_mut().filter(|_| !range.len().is_multiple_of(64)) {
+                    *last &= (1 << (range.len() % 64)) - 1;
+                }
+                words
+            }
+        }
+    }
+}
+
+/// Which rows may be found; all without bits.
+#[derive(Clone, Copy)]
+struct Accepted<'a> {
+    bits: Option<&'a [u64]>,
+}
+
+impl Accepted<'_> {
+    #[inline(always)]
+    fn takes(&self, row: usize) -> bool {
+        self.bits.is_none_or(|bits| bits.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1))
+    }
 }
 
 /// Where fewer than two in five are accepted, the walk looks over the others instead of going through them.
 const OVER_BELOW: (usize, usize) = (2, 5);
-/// So many times the candidates of a walk are compared by a scan in the time that it takes, through and over refused ones.
-const THROUGH_COST: usize = 16;
-const OVER_COST: usize = 64;
-/// How much wider a walk over refused ones must be than one through all: at 100,000 vectors of which a tenth was accepted, 1.9
-/// times as wide reached the same recall.
-const OVER_WIDER: usize = 2;
+/// So many times the candidates of a walk are looked at by a scan in the time that it takes, through and over refused ones.
+const THROUGH_COST: usize = 64;
+const OVER_COST: usize = 100;
+/// How much wider a walk over refused ones must be than one through all: at 100,000 vectors of which a tenth was accepted, nearly
+/// four times as wide reached the same recall.
+const OVER_WIDER: usize = 4;
 /// Vectors fetched ahead while rescoring.
 const AHEAD: usize = 2;
 
 impl Segment {
-    /// About the best `k` accepted vectors, and how many codes or vectors were looked at. `ef`, if not given, is what reaches
-    /// the recall that the index wants. Nothing but the arguments decides the result.
+    /// About the best `k` accepted vectors, and how many codes were looked at. `ef`, if not given, is what reaches the recall that
+    /// the index wants. Nothing but the arguments decides the result.
     pub(crate) fn search(
         &self,
         query: &Query<'_>,
@@ -57,56 +89,85 @@ impl Segment {
         ef: Option<usize>,
         accept: Accept<'_>,
     ) -> Result<(Top, usize), NearestError> {
-        let range = self.record.first_doc..self.record.end_doc;
         let rows = self.record.rows as usize;
-        let dead = accept.dead.count_in(range.clone());
-        let candidates = accept.allowed.map_or(rows - dead.min(rows), |set| set.count_in(range));
+        let range = self.record.first_doc..self.record.end_doc;
+        let all = accept.allowed.is_none() && accept.dead.count_in(range) == 0;
+        let bits = if all { Vec::new() } else { self.accepted(accept) };
+        let candidates = if all { rows } else { bits.iter().map(|word| word.count_ones() as usize).sum() };
         if candidates == 0 || k == 0 {
             return Ok((Top::new(k), 0));
         }
+        let accepted = Accepted { bits: (!all).then_some(&bits[..]) };
+        let holds = |node: u32| self.rows_of(node).any(|row| accepted.takes(row));
+        // Without equal codes nodes are rows.
+        let accepts = match accepted.bits.filter(|_| self.record.nodes() == rows) {
+            Some(bits) => Accepts::Bits(bits),
+            None => Accepts::If(&holds),
+        };
+
         let over = candidates * OVER_BELOW.1 < rows * OVER_BELOW.0;
         let (wider, cost) = if over { (OVER_WIDER, OVER_COST) } else { (1, THROUGH_COST) };
         let ef = ef.unwrap_or_else(|| wider * self.width(k)).max(k);
         if candidates <= cost * ef {
-            return self.scan(query.values, k, accept);
+            return self.scan_codes(query, k, accepted, accepts);
         }
-        let (ids, firsts) = (self.ids(), self.firsts());
-        // Asked for thousands of times a search, and most segments have neither gaps nor twins.
-        let alone = self.record.nodes() == rows;
-        let gapless =
-            ids.last().zip(ids.first()).is_some_and(|(last, first)| (last - first) as usize + 1 == rows);
-        let first_id = ids.first().copied().unwrap_or(0);
-        let row_accepted = |row: u32| accept.takes(if gapless { first_id + row } else { ids[row as usize] });
-        let node_accepted = |node: u32| {
-            if alone {
-                row_accepted(firsts[node as usize])
-            } else {
-                self.rows_of(node).any(|row| row_accepted(row as u32))
-            }
-        };
-        let filter = if accept.allowed.is_none() && dead == 0 {
+        let filter = if all {
             Filter::None
         } else if over {
-            Filter::Over(&node_accepted)
+            Filter::Over(accepts)
         } else {
-            Filter::Through(&node_accepted)
+            Filter::Through(accepts)
         };
         let found = self.graph().walk(&query.code, ef, filter);
-        let kept = rescored(k, ef);
-        let best: Vec<usize> = found
-            .nodes
-            .iter()
-            .take(kept)
-            .flat_map(|(node, _)| self.rows_of(*node))
-            .filter(|row| accept.takes(self.ids()[*row]))
-            .collect();
-        let mut top = Top::new(k);
-        self.compare(query, &best, &mut top)?;
+        let top = self.rescore(query, k, by_code(k).max(ef / 2), &found, accepted)?;
         if !top.is_full() && top.len() < candidates.min(k) {
             // The filter cut the graph apart.
-            return self.scan(query.values, k, accept);
+            return self.scan_codes(query, k, accepted, accepts);
         }
         Ok((top, found.scanned))
+    }
+
+    /// Looks at every accepted code, and at the vectors of the best.
+    fn scan_codes(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        accepted: Accepted<'_>,
+        accepts: Accepts<'_>,
+    ) -> Result<(Top, usize), NearestError> {
+        let found = self.codes().scan(&query.code, by_code(k), accepts);
+        Ok((self.rescore(query, k, usize::MAX, &found, accepted)?, found.scanned))
+    }
+
+    /// The accepted rows.
+    fn accepted(&self, accept: Accept<'_>) -> Vec<u64> {
+        let ids = self.ids();
+        let (Some(&first), Some(&last)) = (ids.first(), ids.last()) else { return Vec::new() };
+        let words = accept.window(first..last + 1);
+        match &self.gaps {
+            Some(gaps) => gaps.close(&words),
+            None => words,
+        }
+    }
+
+    /// The best `k` by their vectors, of the first `most` nodes found.
+    fn rescore(
+        &self,
+        query: &Query<'_>,
+        k: usize,
+        most: usize,
+        found: &Found,
+        accepted: Accepted<'_>,
+    ) -> Result<Top, NearestError> {
+        let nodes = found.nodes.iter().take(most).map(|(node, _)| *node);
+        let rows: Vec<usize> = if self.record.nodes() == self.record.rows as usize {
+            nodes.map(|node| node as usize).collect()
+        } else {
+            nodes.flat_map(|node| self.rows_of(node)).filter(|row| accepted.takes(*row)).collect()
+        };
+        let mut top = Top::new(k);
+        self.compare(query, &rows, &mut top)?;
+        Ok(top)
     }
 
     /// Candidates that a walk for `k` results keeps to reach the recall that the index wants.
@@ -148,8 +209,8 @@ impl Segment {
     }
 }
 
-/// How many of the candidates of a walk are compared by their vectors. Codes are off by about .0005, so that the true first `k` lie
-/// a little beyond the first `k` by code.
-pub(crate) fn rescored(k: usize, ef: usize) -> usize {
-    (k + k / 2 + 16).max(ef / 2).min(ef)
+/// How many of those that are best by their codes are compared by their vectors, for `k` results. Codes are off by about .0005, so
+/// that the true first `k` lie a little beyond the first `k` by code.
+pub(crate) fn by_code(k: usize) -> usize {
+    k.saturating_add(k / 2).saturating_add(16)
 }

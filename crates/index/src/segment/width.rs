@@ -1,6 +1,8 @@
 //! How many candidates a walk must keep to find what is wanted: measured when a segment is built, because it depends on how many
 //! vectors there are and on how they lie.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 use xunpin_core::{DocSet, NearestError};
 use xunpin_hnsw::Coder;
@@ -23,8 +25,14 @@ const STEPS: [usize; 14] = [8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 
 /// Where nothing was measured.
 const UNKNOWN: usize = 128;
 
-/// For each depth the least width at which the sample's recall is at least `target`; the greatest where none is.
-pub(super) fn measure(segment: &Segment, target: f64) -> Result<Vec<Width>, NearestError> {
+/// For each depth the least width at which the sample's recall is at least `target`; the greatest where none is. `None` soon after
+/// `stop` has gone up.
+pub(super) fn measure(
+    segment: &Segment,
+    target: f64,
+    stop: &AtomicBool,
+) -> Result<Option<Vec<Width>>, NearestError> {
+    let stopped = || stop.load(Ordering::Relaxed);
     let rows = segment.record.rows as usize;
     let deepest = DEPTHS[DEPTHS.len() - 1];
     let none = DocSet::new();
@@ -34,6 +42,7 @@ pub(super) fn measure(segment: &Segment, target: f64) -> Result<Vec<Width>, Near
         .step_by(rows.div_ceil(SAMPLE).max(1))
         .collect::<Vec<_>>()
         .into_par_iter()
+        .take_any_while(|_| !stopped())
         .map(|row| {
             let values: Vec<f32> = segment.vectors.row(row)?.iter().map(|v| v.to_f32()).collect();
             let query = displaced(&values, row as u64);
@@ -42,10 +51,16 @@ pub(super) fn measure(segment: &Segment, target: f64) -> Result<Vec<Width>, Near
         })
         .collect::<Result<_, NearestError>>()?;
     let mut widths = Vec::new();
+    if stopped() {
+        return Ok(None);
+    }
     for k in DEPTHS {
         let mut ef = k;
         for step in STEPS {
             ef = k * step / 8;
+            if stopped() {
+                return Ok(None);
+            }
             let counts = queries.par_iter().map(|(query, truth)| {
                 let (found, _) = segment.search(&Query::new(&coder, query), k, Some(ef), accept)?;
                 let truth = &truth[..k.min(truth.len())];
@@ -65,7 +80,7 @@ pub(super) fn measure(segment: &Segment, target: f64) -> Result<Vec<Width>, Near
         }
         widths.push(Width { k: k as u32, ef: ef as u32 });
     }
-    Ok(widths)
+    Ok(Some(widths))
 }
 
 fn scores(top: Top) -> Vec<f32> {

@@ -120,7 +120,7 @@ fn strategy_follows_size_and_filter() {
         assert!(outcome.scanned > 0);
         outcome.strategy
     };
-    assert_eq!(used(None), Strategy::Exact, "without a graph there is only the scan");
+    assert_eq!(used(None), Strategy::Graph, "codes are looked at where there is no graph yet");
     assert!(index.freeze().unwrap());
     assert_eq!(used(None), Strategy::Graph);
     assert_eq!(index.stats().strategy, Strategy::Graph);

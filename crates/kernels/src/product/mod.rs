@@ -1,7 +1,7 @@
 //! Inner products of stored vectors: what a search of nearest neighbours spends its time on.
 //!
-//! [`dot_i8`] compares codes of 8 bits, exactly; [`dot_f16`] compares a query with a vector in half precision, in 32 partial
-//! sums that are added in one order. Both give the same bits on every processor. Where slices differ in length, the shorter
+//! [`dot_i8`] compares codes of 8 bits, exactly, and [`masked_sum`] their signs, roughly; [`dot_f16`] compares a query with a vector in half precision, in 32 partial
+//! sums that are added in one order. All give the same bits on every processor. Where slices differ in length, the shorter
 //! counts.
 //!
 //! | file | for |
@@ -47,6 +47,20 @@ pub fn dot_i8(isa: Isa, a: &[i8], b: &[i8]) -> i32 {
     return neon::dot_i8(a, b);
     #[cfg(not(target_arch = "aarch64"))]
     plain::dot_i8(a, b)
+}
+
+/// Sum of those of 64 values a word whose bit is set in `bits`. The values have four bits, -8 to 7 in two's complement, and lie in
+/// `planes` by bit: bit `i` of word `j` of plane word `w` is bit `j` of value `64 w + i`.
+#[inline]
+pub fn masked_sum(isa: Isa, planes: &[[u64; 4]], bits: &[u64]) -> i32 {
+    #[cfg(target_arch = "x86_64")]
+    match isa.0 {
+        // SAFETY: an `Isa` is only had for what this processor has.
+        Kind::Avx2 | Kind::Avx512 | Kind::Avx512Bf16 => return unsafe { avx2::masked_sum(planes, bits) },
+        Kind::Plain => {}
+    }
+    let _ = isa;
+    plain::masked_sum(planes, bits)
 }
 
 /// Inner product of a query and a stored vector: the cosine, where both have unit length.

@@ -18,3 +18,15 @@ pub(super) fn dot_f16(query: &[f32], row: &[f16]) -> f32 {
     }
     finish(sums, query_rest, row_rest)
 }
+
+#[inline(always)]
+pub(super) fn masked_sum(planes: &[[u64; 4]], bits: &[u64]) -> i32 {
+    let mut counts = [0u32; 4];
+    for (planes, bits) in planes.iter().zip(bits) {
+        for (count, plane) in counts.iter_mut().zip(planes) {
+            *count += (plane & bits).count_ones();
+        }
+    }
+    let [ones, twos, fours, eights] = counts.map(|count| count as i32);
+    ones + 2 * twos + 4 * fours - 8 * eights
+}
