@@ -16,7 +16,7 @@ use crate::view::View;
 /// more vectors than [`freeze_at`](crate::IndexOptions::freeze_at).
 const FAN: usize = 8;
 /// A live part of so many times `freeze_at` makes batches wait for the thread that freezes.
-const BACKLOG: usize = 8;
+const BACKLOG: usize = 3;
 /// A segment with more deleted vectors than this share is made again without them.
 const DEAD_SHARE: (usize, usize) = (3, 10);
 /// A live part with more deleted than other vectors is rid of them, once it has this many.
@@ -173,11 +173,11 @@ impl Index {
 impl Core {
     /// Waits for the turn to make segments.
     pub(crate) fn turn(&self) -> Result<Turn<'_>, IndexError> {
-        self.turn_with(|| ())
+        self.turn_of(1, || ())
     }
 
-    /// The same; each thread that builds begins with `start`.
-    fn turn_with(&self, start: fn()) -> Result<Turn<'_>, IndexError> {
+    /// The same with one thread in `share`; each begins with `start`.
+    fn turn_of(&self, share: usize, start: fn()) -> Result<Turn<'_>, IndexError> {
         // Before waiting, so that a reader is refused at once.
         drop(self.writer()?);
         let maintenance = &self.maintenance;
@@ -187,7 +187,7 @@ impl Core {
             threads => threads,
         };
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
+            .num_threads((threads / share).max(1))
             .thread_name(|at| format!("xunpin-build-{at}"))
             .start_handler(move |_| start())
             .build()
@@ -221,7 +221,8 @@ impl Core {
 
     /// Does what is due once it is this thread's turn: whoever had it before may have done it.
     fn run(&self) -> Result<(), IndexError> {
-        let turn = self.turn_with(give_way)?;
+        // Half of the processors stay with searches and batches, and where these want more, the others too.
+        let turn = self.turn_of(2, give_way)?;
         match self.due() {
             None => Ok(()),
             Some(Due::Freeze) => self.freeze(&turn, self.options().freeze_at, 1).map(drop),
