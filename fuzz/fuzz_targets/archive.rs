@@ -72,6 +72,7 @@ fn mended(data: &[u8]) -> Vec<u8> {
 fn entry(archive: &mut Vec<u8>, name: &str, content: &[u8], time: u64) {
     let mut header = tar::Header::new_ustar();
     header.set_path(name).expect("a short name");
+    header.set_entry_type(tar::EntryType::Regular);
     header.set_mode(0o644);
     header.set_uid(0);
     header.set_gid(0);
