@@ -2,9 +2,8 @@ use std::sync::Arc;
 
 use crate::{EncodeError, Encoder, Fingerprint, Matrix, Role};
 
-/// An encoder whose vectors are the first values of another's, brought back to unit length. Models trained for it (Matryoshka
-/// representation learning, Kusupati et al. 2022; EmbeddingGemma with 512, 256 and 128 values) lose little by it; others may
-/// lose much.
+/// An encoder whose vectors are the first values of another's, brought back to unit length. Models are trained for it (Matryoshka
+/// representation learning, Kusupati et al. 2022; EmbeddingGemma with 512, 256 and 128 values) or may lose much by it.
 pub struct Shortened {
     encoder: Arc<dyn Encoder>,
     fingerprint: Fingerprint,

@@ -105,8 +105,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Values of a vector of a new index: the first of those that the model gives, which take less memory and time. Models trained for
-    /// it lose little (EmbeddingGemma: 512, 256 or 128). An existing index that was made with another number is refused.
+    /// Values of a vector of a new index: the first of those that the model gives, which take less memory and time and find
+    /// less; models are trained for it (EmbeddingGemma: 512, 256 and 128) or may lose much. An existing index that was made with another number is refused.
     #[must_use]
     pub fn dimension(mut self, dimension: usize) -> Self {
         self.model.dimension = Some(dimension);
