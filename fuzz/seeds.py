@@ -248,7 +248,6 @@ seed("parquet", "deep", schema([1] * 500 + [0]))
 seed("parquet", "promises", schema([1, 1 << 30]))
 
 
-
 def archive(*files):
     """An archive of a snapshot up to its list of checksums, which the target adds."""
     about = {

@@ -103,8 +103,17 @@ impl DocSet {
 
     /// The ids of a range as a bitmap of its own: bit `i` of word `w` stands for the id `range.start + 64 w + i`.
     pub fn window(&self, range: std::ops::Range<u32>) -> Vec<u64> {
+        self.window_of(range, |word| word)
+    }
+
+    /// The ids of a range that are not in the set, in the same form.
+    pub fn window_absent(&self, range: std::ops::Range<u32>) -> Vec<u64> {
+        self.window_of(range, |word| !word)
+    }
+
+    fn window_of(&self, range: std::ops::Range<u32>, change: impl Fn(u64) -> u64) -> Vec<u64> {
         let (from, shift) = (range.start as usize / 64, range.start % 64);
-        let word = |at: usize| self.words.get(at).copied().unwrap_or(0);
+        let word = |at: usize| change(self.words.get(at).copied().unwrap_or(0));
         let mut words: Vec<u64> = (from..from + range.len().div_ceil(64))
             // In two steps, because a shift by 64 is none.
             .map(|at| word(at) >> shift | word(at + 1) << 1 << (63 - shift))
@@ -200,6 +209,9 @@ mod tests {
                 let shifted = set.iter().filter(|doc| (start..end).contains(&doc.0));
                 let window = DocSet::from_words(set.window(start..end));
                 assert_eq!(window, shifted.map(|doc| DocId(doc.0 - start)).collect(), "{start}..{end}");
+                let absent = (start..end).filter(|id| !set.contains(DocId(*id))).map(|id| DocId(id - start));
+                let window = DocSet::from_words(set.window_absent(start..end));
+                assert_eq!(window, absent.collect(), "{start}..{end}");
             }
         }
         assert_eq!(DocSet::new().count_in(0..10), 0);

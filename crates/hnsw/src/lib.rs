@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;
-//! use xunpin_hnsw::{BuildOptions, CodeBuffer, Coder, Filter, GraphRef, build};
+//! use xunpin_hnsw::{BuildOptions, CodeBuffer, Coder, Filter, GraphRef, Query, build};
 //!
 //! let coder = Coder::new(2);
 //! let mut codes = CodeBuffer::new(&coder);
@@ -22,9 +22,7 @@
 //!
 //! let (layers, links, uppers) = (&graph.layer_nodes, &graph.links, &graph.uppers);
 //! let walkable = GraphRef::new(32, 16, layers, links, uppers, codes.codes()).expect("just built");
-//! let mut query = vec![0; coder.stride()];
-//! coder.encode(&[0.6, 0.8], &mut query);
-//! let found = walkable.walk(&query, 2, Filter::None);
+//! let found = walkable.walk(&Query::new(&coder, &[0.6, 0.8]), 2, Filter::None);
 //! assert_eq!(vectors[found.nodes[0].0 as usize], [0.8, 0.6]);
 //! # Ok::<(), xunpin_hnsw::BuildError>(())
 //! ```
@@ -35,6 +33,7 @@ mod buffer;
 mod build;
 mod code;
 mod graph;
+mod query;
 mod sketch;
 mod walk;
 
@@ -42,4 +41,5 @@ pub use buffer::{CodeBuffer, Codes};
 pub use build::{BuildError, BuildOptions, build};
 pub use code::{Coder, LINE};
 pub use graph::{Graph, GraphRef, MAX_LAYERS, MAX_NODES, NONE, link_count, upper_count};
-pub use walk::{Accepts, Filter, Found};
+pub use query::Query;
+pub use walk::{Accepts, Filter, Found, holds};

@@ -22,7 +22,7 @@ pub(crate) fn sketch(code: &[i8]) -> impl Iterator<Item = u64> + '_ {
 }
 
 /// A query, to be compared with sketches.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct SketchQuery {
     /// Its values in four bits, by bit.
     planes: Vec<[u64; 4]>,
@@ -37,27 +37,31 @@ pub(crate) struct SketchQuery {
 }
 
 impl SketchQuery {
-    /// Takes the code of a query of `dimension` values.
-    pub(crate) fn begin(&mut self, dimension: usize, code: &[i8]) {
+    /// Of the code of a query of `dimension` values.
+    pub(crate) fn new(dimension: usize, code: &[i8]) -> Self {
         let most = code.iter().fold(1, |most: u8, value| most.max(value.unsigned_abs()));
         let step = f32::from(most) / 7.0;
-        self.planes.clear();
-        self.total = 0;
-        let mut length = 0;
+        let mut planes = Vec::with_capacity(code.len() / LINE);
+        let (mut total, mut length) = (0, 0);
         for line in code.as_chunks::<LINE>().0 {
             let values = line.map(|value| {
                 length += i32::from(value) * i32::from(value);
                 // Rounded to the nearest; the least is -7.
                 (f32::from(value) / step + 7.5) as i8 - 7
             });
-            self.total += values.iter().map(|value| i32::from(*value)).sum::<i32>();
-            self.planes.push([7, 6, 5, 4].map(|shift| sign_bits(&values.map(|value| value << shift))));
+            total += values.iter().map(|value| i32::from(*value)).sum::<i32>();
+            planes.push([7, 6, 5, 4].map(|shift| sign_bits(&values.map(|value| value << shift))));
         }
         // Codes are about equally long.
-        self.length = length.max(1) as f32;
+        let length = length.max(1) as f32;
         let root = (dimension.max(1) as f32).sqrt();
-        self.unit = step * self.length.sqrt() / (root * MEAN);
-        self.deviation = self.length * SPREAD / root;
+        Self {
+            planes,
+            total,
+            unit: step * length.sqrt() / (root * MEAN),
+            deviation: length * SPREAD / root,
+            length,
+        }
     }
 
     /// The greatest [`sum`](Self::sum) of a code whose inner product may be `least` or more, unless its estimate is off by

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
 use xunpin_core::SplitMix64;
 use xunpin_hnsw::{
-    Accepts, BuildError, BuildOptions, CodeBuffer, Coder, Codes, Filter, Graph, GraphRef, NONE, build,
+    Accepts, BuildError, BuildOptions, CodeBuffer, Coder, Codes, Filter, Graph, GraphRef, NONE, Query, build,
     link_count, upper_count,
 };
 
@@ -45,12 +45,6 @@ fn built(codes: Codes<'_>, options: &BuildOptions) -> Graph {
 fn walkable<'a>(graph: &'a Graph, codes: &'a CodeBuffer) -> GraphRef<'a> {
     let Graph { degree0, degree, layer_nodes, links, uppers } = graph;
     GraphRef::new(*degree0, *degree, layer_nodes, links, uppers, codes.codes()).unwrap()
-}
-
-fn query(coder: &Coder, vector: &[f32]) -> Vec<i8> {
-    let mut code = vec![0; coder.stride()];
-    coder.encode(vector, &mut code);
-    code
 }
 
 fn product(a: &[i8], b: &[i8]) -> i32 {
@@ -99,15 +93,17 @@ fn walks_find_what_a_scan_finds() {
     for (name, filter, accept, ef, bound) in cases {
         let (mut found, mut scanned) = (0, 0);
         for vector in queries {
-            let query = query(&coder, vector);
+            let query = Query::new(&coder, vector);
             let got = graph.walk(&query, ef, filter);
             assert!(got.nodes.len() <= ef && got.nodes.iter().all(|(node, _)| accept(*node)));
             assert!(got.nodes.is_sorted_by_key(|(node, score)| (std::cmp::Reverse(*score), *node)));
             assert!(
-                got.nodes.iter().all(|(node, score)| product(&query, codes.codes().row(*node)) == *score)
+                got.nodes
+                    .iter()
+                    .all(|(node, score)| product(query.code(), codes.codes().row(*node)) == *score)
             );
             assert_eq!(got, graph.walk(&query, ef, filter), "the same again");
-            let truth = nearest(codes.codes(), &query, 10, accept);
+            let truth = nearest(codes.codes(), query.code(), 10, accept);
             found += truth.iter().filter(|hit| got.nodes.contains(hit)).count();
             scanned += got.scanned;
         }
@@ -133,20 +129,20 @@ fn scans_find_the_nearest() {
     words.push(u64::MAX);
     let mut right = 0;
     for vector in queries {
-        let query = query(&coder, vector);
+        let query = Query::new(&coder, vector);
         let found = codes.codes().scan(&query, 20, Accepts::Bits(&words));
         assert_eq!(found, codes.codes().scan(&query, 20, Accepts::If(&third)));
         assert_eq!(found.scanned, 1_668);
-        let truth = nearest(codes.codes(), &query, 20, third);
+        let truth = nearest(codes.codes(), query.code(), 20, third);
         right += truth.iter().filter(|hit| found.nodes.contains(hit)).count();
         // With room for all of them, none is left out.
         let whole = codes.codes().scan(&query, 1_668, Accepts::Bits(&words));
-        assert_eq!(whole.nodes, nearest(codes.codes(), &query, 1_668, third));
+        assert_eq!(whole.nodes, nearest(codes.codes(), query.code(), 1_668, third));
     }
     let recall = right as f64 / (queries.len() * 20) as f64;
     println!("recall {recall:.4}");
     assert!(recall >= 0.998, "{recall}");
-    assert_eq!(codes.codes().scan(&query(&coder, &queries[0]), 0, Accepts::Bits(&words)).nodes, vec![]);
+    assert_eq!(codes.codes().scan(&Query::new(&coder, &queries[0]), 0, Accepts::Bits(&words)).nodes, vec![]);
 }
 
 #[test]
@@ -256,12 +252,12 @@ proptest! {
             let row = walked.row0(node);
             prop_assert!(!row.contains(&NONE) && !row.contains(&node));
         }
-        let query = query(&coder, &vectors(1, 6, 1, !seed)[0]);
+        let query = Query::new(&coder, &vectors(1, 6, 1, !seed)[0]);
         let odd = |node: u32| node % 2 == 1;
         let found = walked.walk(&query, count, Filter::None);
-        prop_assert_eq!(found.nodes, nearest(codes.codes(), &query, count, |_| true));
+        prop_assert_eq!(found.nodes, nearest(codes.codes(), query.code(), count, |_| true));
         let found = walked.walk(&query, count, Filter::Through(Accepts::If(&odd)));
-        prop_assert_eq!(found.nodes, nearest(codes.codes(), &query, count, odd));
+        prop_assert_eq!(found.nodes, nearest(codes.codes(), query.code(), count, odd));
         prop_assert_eq!(walked.walk(&query, 0, Filter::None).nodes, vec![]);
     }
 }

@@ -107,7 +107,7 @@ impl View {
                 let id = block.ids[row as usize];
                 range.contains(&id) && accept.takes(id)
             };
-            let found = block.codes().scan(&query.code, best.limit(), Accepts::If(&holds));
+            let found = block.codes().scan(&query.coded, best.limit(), Accepts::If(&holds));
             scanned += found.scanned;
             for (row, score) in found.nodes {
                 best.offer(Neighbor { id: DocId(block.ids[row as usize]), score: score as f32 });
@@ -134,7 +134,7 @@ impl View {
         accept: Accept<'_>,
         top: &mut Top,
     ) -> usize {
-        let found = live.search(&query.code, ef);
+        let found = live.search(query.coded.code(), ef);
         let kept: Vec<u32> =
             found.iter().copied().filter(|id| *id < self.next_doc && accept.takes(*id)).collect();
         if kept.len() < top.limit() && kept.len() < live.len() {

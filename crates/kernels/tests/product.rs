@@ -2,7 +2,7 @@
 
 use half::f16;
 use xunpin_kernels::Isa;
-use xunpin_kernels::product::{dot_f16, dot_i8, masked_sum, prefetch};
+use xunpin_kernels::product::{dot_f16, dot_i8, fetched, masked_sum, prefetch};
 
 fn codes(length: usize, step: usize) -> Vec<i8> {
     (0..length).map(|i| ((i * step + i / 7) % 255) as i16 - 127).map(|v| v as i8).collect()
@@ -76,4 +76,14 @@ fn all_values_are_read_and_no_other() {
         guarded.fill(f16::NAN);
     }
     prefetch(&guarded);
+}
+
+#[test]
+fn items_come_in_their_order_however_far_ahead_they_are_fetched() {
+    let values = [1.0f32; 8];
+    for distance in [0, 1, 3, 8, 20] {
+        let items = [5usize, 0, 7, 7, 2];
+        assert_eq!(fetched(&items, distance, |at| &values[at..]).collect::<Vec<_>>(), items);
+        assert_eq!(fetched(&[], distance, |at: usize| &values[at..]).count(), 0);
+    }
 }

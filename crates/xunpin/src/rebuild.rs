@@ -124,7 +124,8 @@ impl Engine {
     /// Makes the index of `into` from this one's products, with all that they hold, in the order in which they came. What
     /// `into` does not say is as in this index (model and dimension, template, index options), but for the precision, which is
     /// [`Device::default_precision`](crate::Device::default_precision). Vectors are copied where the same model made them in the same
-    /// precision from the same text, and shortened where the new index keeps fewer values. Word vectors are copied; fusion weights too, unless the model is another.
+    /// precision from the same text, and shortened where the new index keeps fewer values. Word vectors are copied; fusion weights
+    /// too, unless the model is another.
     ///
     /// Products are taken as they are at the call; open this engine read-only, or write nothing meanwhile. `progress` is
     /// called every 128 products and ends the rebuild early by returning `Break`. An interrupted rebuild leaves an index

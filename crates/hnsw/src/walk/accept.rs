@@ -18,16 +18,10 @@ pub enum Accepts<'a> {
     If(&'a dyn Fn(u32) -> bool),
 }
 
-/// Asking words for one bit.
-pub(super) trait Bits {
-    fn holds(&self, node: u32) -> bool;
-}
-
-impl Bits for [u64] {
-    #[inline(always)]
-    fn holds(&self, node: u32) -> bool {
-        self.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
-    }
+/// Whether a node's bit is set, as in [`Accepts::Bits`].
+#[inline(always)]
+pub fn holds(bits: &[u64], node: u32) -> bool {
+    bits.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
 }
 
 impl Accepts<'_> {

@@ -17,13 +17,13 @@ mod scan;
 use std::cell::RefCell;
 
 use xunpin_kernels::Isa;
-use xunpin_kernels::product::{dot_i8, prefetch};
+use xunpin_kernels::product::{dot_i8, fetched, prefetch};
 
 use crate::buffer::Codes;
 use crate::graph::GraphRef;
+use crate::query::Query;
 use crate::sketch::SketchQuery;
-use accept::Bits;
-pub use accept::{Accepts, Filter};
+pub use accept::{Accepts, Filter, holds};
 pub(crate) use marks::Marks;
 pub(crate) use pool::Pool;
 
@@ -36,7 +36,6 @@ pub(crate) struct Scratch {
     pub(crate) pool: Pool,
     fresh: Vec<u32>,
     refused: Vec<u32>,
-    sketched: SketchQuery,
     round: scan::Round,
 }
 
@@ -65,27 +64,29 @@ pub struct Found {
 }
 
 impl GraphRef<'_> {
-    /// About the `ef` accepted nodes nearest to the query of code `query`. Nothing but the arguments decides the result.
-    pub fn walk(&self, query: &[i8], ef: usize, filter: Filter<'_>) -> Found {
+    /// About the `ef` accepted nodes nearest to the query. Nothing but the arguments decides the result.
+    pub fn walk(&self, query: &Query, ef: usize, filter: Filter<'_>) -> Found {
         if self.is_empty() || ef == 0 {
             return Found::default();
         }
+        let near = Near {
+            isa: Isa::detect(),
+            codes: self.codes,
+            query: query.code(),
+            sketched: Some(&query.sketched),
+        };
         with_scratch(|scratch| {
-            let mut sketched = std::mem::take(&mut scratch.sketched);
-            sketched.begin(self.codes.dimension(), query);
-            let near = Near { isa: Isa::detect(), codes: self.codes, query, sketched: Some(&sketched) };
             let scanned = match filter {
                 Filter::None => self.walk_with(&near, ef, scratch, |_| true, false),
                 Filter::Through(Accepts::Bits(bits)) => {
-                    self.walk_with(&near, ef, scratch, |node| bits.holds(node), false)
+                    self.walk_with(&near, ef, scratch, |node| holds(bits, node), false)
                 }
                 Filter::Through(Accepts::If(accepts)) => self.walk_with(&near, ef, scratch, accepts, false),
                 Filter::Over(Accepts::Bits(bits)) => {
-                    self.walk_with(&near, ef, scratch, |node| bits.holds(node), true)
+                    self.walk_with(&near, ef, scratch, |node| holds(bits, node), true)
                 }
                 Filter::Over(Accepts::If(accepts)) => self.walk_with(&near, ef, scratch, accepts, true),
             };
-            scratch.sketched = sketched;
             Found { nodes: scratch.pool.accepted().collect(), scanned }
         })
     }
@@ -250,13 +251,7 @@ fn compare(
     number: impl Fn(u32) -> u32,
     mut take: impl FnMut(u32, i32),
 ) -> usize {
-    for node in nodes.iter().take(AHEAD) {
-        prefetch(near.codes.row(number(*node)));
-    }
-    for (at, &node) in nodes.iter().enumerate() {
-        if let Some(ahead) = nodes.get(at + AHEAD) {
-            prefetch(near.codes.row(number(*ahead)));
-        }
+    for node in fetched(nodes, AHEAD, |node| near.codes.row(number(node))) {
         take(node, near.score(number(node)));
     }
     nodes.len()

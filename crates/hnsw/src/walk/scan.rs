@@ -1,11 +1,12 @@
 use std::collections::BinaryHeap;
 
 use xunpin_kernels::Isa;
-use xunpin_kernels::product::prefetch;
+use xunpin_kernels::product::fetched;
 
 use super::pool::{self, entry};
 use super::{AHEAD, Accepts, Found, Near, with_scratch};
 use crate::buffer::Codes;
+use crate::query::Query;
 use crate::sketch::SketchQuery;
 
 /// A code whose sketch puts it so many deviations below the last of the candidates is not compared. More than in a walk, where
@@ -25,16 +26,16 @@ pub(super) struct Round {
 }
 
 impl Codes<'_> {
-    /// The `keep` accepted codes nearest to that of a query, all of which are looked at: sketches first, then the codes that
+    /// The `keep` accepted codes nearest to the query's, all of which are looked at: sketches first, then the codes that
     /// these leave. Nothing but the arguments decides the result.
-    pub fn scan(&self, query: &[i8], keep: usize, accepts: Accepts<'_>) -> Found {
+    pub fn scan(&self, query: &Query, keep: usize, accepts: Accepts<'_>) -> Found {
         if keep == 0 {
             return Found::default();
         }
+        let sketched = &query.sketched;
+        let near = Near { isa: Isa::detect(), codes: *self, query: query.code(), sketched: None };
         with_scratch(|scratch| {
-            let (sketched, round) = (&mut scratch.sketched, &mut scratch.round);
-            sketched.begin(self.dimension(), query);
-            let near = Near { isa: Isa::detect(), codes: *self, query, sketched: None };
+            let round = &mut scratch.round;
             // Not a pool, which takes in at any place: `keep` may be large.
             let mut best = Best { entries: BinaryHeap::new(), keep };
             let mut scanned = 0;
@@ -65,11 +66,7 @@ impl Best {
         let Round { nodes, ranked } = round;
         let most = self.most(sketched);
         ranked.clear();
-        nodes.iter().take(SKETCHES_AHEAD).for_each(|node| prefetch(near.codes.sketch(*node)));
-        for (at, &node) in nodes.iter().enumerate() {
-            if let Some(ahead) = nodes.get(at + SKETCHES_AHEAD) {
-                prefetch(near.codes.sketch(*ahead));
-            }
+        for node in fetched(nodes, SKETCHES_AHEAD, |node| near.codes.sketch(node)) {
             let sum = sketched.sum(near.isa, near.codes.sketch(node));
             if sum <= most {
                 ranked.push((sum, node));
@@ -79,22 +76,16 @@ impl Best {
         let first = 2 * self.keep;
         if ranked.len() > first {
             ranked.select_nth_unstable(first);
-            let (first, rest) = ranked.split_at(first);
-            self.compare(near, first);
+            self.compare(near, &ranked[..first]);
             let most = self.most(sketched);
-            nodes.extend(rest.iter().filter(|(sum, _)| *sum <= most).map(|(_, node)| *node));
-            ranked.clear();
-            ranked.extend(nodes.drain(..).map(|node| (0, node)));
+            ranked.drain(..first);
+            ranked.retain(|(sum, _)| *sum <= most);
         }
         self.compare(near, ranked);
     }
 
     fn compare(&mut self, near: &Near<'_>, nodes: &[(i32, u32)]) {
-        nodes.iter().take(AHEAD).for_each(|(_, node)| prefetch(near.codes.row(*node)));
-        for (at, &(_, node)) in nodes.iter().enumerate() {
-            if let Some((_, ahead)) = nodes.get(at + AHEAD) {
-                prefetch(near.codes.row(*ahead));
-            }
+        for (_, node) in fetched(nodes, AHEAD, |(_, node)| near.codes.row(node)) {
             let new = entry(near.score(node), node, 0);
             if self.entries.len() < self.keep {
                 self.entries.push(new);

@@ -1,9 +1,9 @@
 use std::ops::Range;
 
 use xunpin_core::{DocId, DocSet, NearestError, Neighbor};
-use xunpin_hnsw::{Accepts, Coder, Filter, Found};
+use xunpin_hnsw::{Accepts, Coder, Filter, Found, holds};
 use xunpin_kernels::Isa;
-use xunpin_kernels::product::{dot_f16, prefetch};
+use xunpin_kernels::product::{dot_f16, fetched};
 
 use super::{NONE, Segment, width};
 use crate::scan::{Part, Vectors, scan};
@@ -12,14 +12,12 @@ use crate::top::Top;
 /// A query, as vectors and as codes want it.
 pub(crate) struct Query<'a> {
     pub(crate) values: &'a [f32],
-    pub(crate) code: Vec<i8>,
+    pub(crate) coded: xunpin_hnsw::Query,
 }
 
 impl<'a> Query<'a> {
     pub(crate) fn new(coder: &Coder, values: &'a [f32]) -> Self {
-        let mut code = vec![0; coder.stride()];
-        coder.encode(values, &mut code);
-        Self { values, code }
+        Self { values, coded: xunpin_hnsw::Query::new(coder, values) }
     }
 }
 
@@ -39,19 +37,11 @@ impl Accept<'_> {
 
     /// Those of a range, by their distance from its start.
     fn window(&self, range: Range<u32>) -> Vec<u64> {
-        let dead = self.dead.window(range.clone());
-        match self.allowed {
-            Some(allowed) => {
-                allowed.window(range).iter().zip(dead).map(|(word, dead)| word & !dead).collect()
-            }
-            None => {
-                let mut words: Vec<u64> = dead.iter().map(|dead| !dead).collect();
-                if let Some(last) = words.last_mut().filter(|_| !range.len().is_multiple_of(64)) {
-                    *last &= (1 << (range.len() % 64)) - 1;
-                }
-                words
-            }
+        let mut words = self.dead.window_absent(range.clone());
+        if let Some(allowed) = self.allowed {
+            words.iter_mut().zip(allowed.window(range)).for_each(|(word, allowed)| *word &= allowed);
         }
+        words
     }
 }
 
@@ -64,7 +54,7 @@ struct Accepted<'a> {
 impl Accepted<'_> {
     #[inline(always)]
     fn takes(&self, row: usize) -> bool {
-        self.bits.is_none_or(|bits| bits.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1))
+        self.bits.is_none_or(|bits| holds(bits, row as u32))
     }
 }
 
@@ -120,7 +110,7 @@ impl Segment {
         } else {
             Filter::Through(accepts)
         };
-        let found = self.graph().walk(&query.code, ef, filter);
+        let found = self.graph().walk(&query.coded, ef, filter);
         let top = self.rescore(query, k, by_code(k).max(ef / 2), &found, accepted)?;
         if !top.is_full() && top.len() < candidates.min(k) {
             // The filter cut the graph apart.
@@ -137,7 +127,7 @@ impl Segment {
         accepted: Accepted<'_>,
         accepts: Accepts<'_>,
     ) -> Result<(Top, usize), NearestError> {
-        let found = self.codes().scan(&query.code, by_code(k), accepts);
+        let found = self.codes().scan(&query.coded, by_code(k), accepts);
         Ok((self.rescore(query, k, usize::MAX, &found, accepted)?, found.scanned))
     }
 
@@ -191,13 +181,7 @@ impl Segment {
     fn compare(&self, query: &Query<'_>, rows: &[usize], top: &mut Top) -> Result<(), NearestError> {
         let isa = Isa::detect();
         let ids = self.ids();
-        for row in rows.iter().take(AHEAD) {
-            prefetch(self.vectors.peek(*row));
-        }
-        for (at, &row) in rows.iter().enumerate() {
-            if let Some(ahead) = rows.get(at + AHEAD) {
-                prefetch(self.vectors.peek(*ahead));
-            }
+        for row in fetched(rows, AHEAD, |row| self.vectors.peek(row)) {
             let score = dot_f16(isa, query.values, self.vectors.row(row)?);
             top.offer(Neighbor { id: DocId(ids[row]), score });
         }

@@ -96,6 +96,22 @@ pub fn prefetch<T>(values: &[T]) {
     let _ = values;
 }
 
+/// The items in their order; what lies at `place` of each is asked for `distance` items before it comes.
+#[inline(always)]
+pub fn fetched<'a, T: Copy, V: 'a>(
+    items: &[T],
+    distance: usize,
+    place: impl Fn(T) -> &'a [V],
+) -> impl Iterator<Item = T> {
+    items.iter().take(distance).for_each(|item| prefetch(place(*item)));
+    items.iter().enumerate().map(move |(at, &item)| {
+        if let Some(&ahead) = items.get(at + distance) {
+            prefetch(place(ahead));
+        }
+        item
+    })
+}
+
 /// The end of [`dot_f16`]: values past the last whole block go into the first sums, then halves are added until one is left.
 fn finish(mut sums: [f32; LANES], query: &[f32], row: &[f16]) -> f32 {
     for ((sum, query), value) in sums.iter_mut().zip(query).zip(row) {
